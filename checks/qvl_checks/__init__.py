@@ -1,0 +1,1 @@
+"""The medicine: one folder per topic, each with its probes, facts, checks and pages."""

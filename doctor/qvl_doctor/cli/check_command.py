@@ -1,0 +1,132 @@
+"""``qvl-doctor check``: examine, judge, report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from qvl_doctor.cli.conclude import conclude
+from qvl_doctor.cli.policy_options import policy_from, policy_options
+from qvl_doctor.cli.progress import progress
+from qvl_doctor.errors import UsageError
+from qvl_doctor.facts import ModelFacts, WorkloadFacts
+from qvl_doctor.judge import judge
+from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
+from qvl_doctor.probe import Level
+from qvl_doctor.registry import Registry
+from qvl_doctor.running.examine import Examination
+from qvl_doctor.selection import probes_for, require_known, selected
+from qvl_doctor.sizes import BYTES, PIXELS
+from qvl_doctor.target import choose
+
+DEFAULT_IMAGE = (2048, 1365)
+"""A photograph of 2.8 megapixels, as people send them."""
+
+
+@click.command(name="check")
+@click.option("--python", metavar="PATH", help="The interpreter to examine; nothing is installed.")
+@click.option("--model", metavar="FOLDER|NAME", help="A checkpoint folder, or a published size.")
+@click.option(
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    default=Level.STANDARD.value,
+    show_default=True,
+    help="quick: seconds. standard: about a minute. deep: minutes, full-size model on the GPU.",
+)
+@click.option("--only", multiple=True, metavar="ID", help="Only these topics, ids or patterns.")
+@click.option("--skip", multiple=True, metavar="ID", help="Without these topics, ids or patterns.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
+@click.option("--format", "formats", multiple=True, default=DEFAULT_FORMATS, show_default=True)
+@click.option("--image", type=PIXELS, multiple=True, help="Workload: an image, as WIDTHxHEIGHT.")
+@click.option("--images", type=click.IntRange(1, 4096), default=1, help="Repeat --image N times.")
+@click.option("--text", type=click.IntRange(1), default=50, help="Workload: prompt text tokens.")
+@click.option("--new-tokens", type=click.IntRange(1), default=2, help="Workload: tokens to decode.")
+@click.option("--batch", type=click.IntRange(1), default=1, help="Workload: prompts per batch.")
+@click.option("--attn", metavar="NAME", help="Workload: attention implementation (eager, sdpa, …).")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float16", "float32"]),
+    default="bfloat16",
+    show_default=True,
+)
+@click.option("--device-map", metavar="MODE", help="Workload: auto, balanced, sequential, …")
+@click.option("--cap", type=BYTES, help="Play a smaller card: memory that each GPU may give.")
+@click.option(
+    "--import-budget",
+    type=click.FloatRange(1),
+    default=90.0,
+    show_default=True,
+    help="Seconds that one heavy import may take.",
+)
+@policy_options
+def command(
+    python: str | None,
+    model: str | None,
+    level: str,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    output: Path | None,
+    formats: tuple[str, ...],
+    image: tuple[tuple[int, int], ...],
+    images: int,
+    text: int,
+    new_tokens: int,
+    batch: int,
+    attn: str | None,
+    dtype: str,
+    device_map: str | None,
+    cap: int | None,
+    import_budget: float,
+    policy: Path | None,
+    fail_on: str | None,
+    allow_unchecked: bool,
+) -> int:
+    """Examine an environment, print a verdict, write the report."""
+    registry = Registry()
+    wished_policy = policy_from(policy, fail_on, allow_unchecked)
+    require_known(only, registry.checks, "--only")
+    require_known(skip, registry.checks, "--skip")
+    formats = check_formats(formats, registry)
+    choice = choose(python)
+    subject = _model(registry, model)
+    folder = prepare_folder(output)
+    checks = [c for c in registry.checks.values() if selected(c.id, only, skip)]
+    examination = Examination(
+        choice=choice,
+        probes=registry.probes,
+        wanted=probes_for(checks),
+        roots=registry.probe_roots,
+        model=subject,
+        workload=WorkloadFacts(
+            images=(image or (DEFAULT_IMAGE,)) * images,
+            text_tokens=text,
+            new_tokens=new_tokens,
+            batch=batch,
+            attention=attn,
+            dtype=dtype,
+            device_map=device_map,
+            cap_bytes=cap,
+        ),
+        level=Level(level),
+        import_budget_s=import_budget,
+        progress=(shown := progress(sys.stderr, choice, Level(level))),
+    )
+    with shown:
+        record = examination.run()
+    record = msgspec.structs.replace(
+        record, only=only, skip=skip, plugin_failures=dict(sorted(registry.failures.items()))
+    )
+    report = judge(record, registry, wished_policy)
+    return conclude(report, registry, wished_policy, folder, formats)
+
+
+def _model(registry: Registry, name: str | None) -> ModelFacts | None:
+    subject = registry.resolve_model(name)
+    if subject is None and name is not None:
+        raise UsageError(
+            f"--model {name}: neither a checkpoint folder nor a published size that is known here"
+        )
+    return subject

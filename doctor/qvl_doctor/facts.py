@@ -1,0 +1,196 @@
+"""The record: everything a check may see, typed, versioned and saved with every report."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from qvl_doctor.errors import UsageError
+from qvl_doctor.probe import Facts, Level
+
+FACTS_SCHEMA = "qvl-doctor/facts/1"
+
+
+class ProbeStatus(enum.Enum):
+    """How a probe ended."""
+
+    OK = "ok"
+    RAISED = "raised"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    BLOCKED = "blocked"
+    """Not started: something that it needs (an import, another probe) failed."""
+    NOT_RUN = "not_run"
+    """Not asked for: outside the level, or deselected."""
+    INTERRUPTED = "interrupted"
+
+
+class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one probe returned, or how it failed to."""
+
+    status: ProbeStatus
+    data: Any = None
+    reason: str = ""
+    """One sentence, for every status but ok."""
+    seconds: float = 0.0
+    signal: str = ""
+    """Name of the signal that ended it (``SIGSEGV``), if one did."""
+    exit_code: int | None = None
+    abandoned_pid: int | None = None
+    """Set when the child could not be killed and was left behind."""
+    output: str = ""
+    """The end of what it printed (a traceback, faulthandler's text), at most a few KB."""
+
+
+class ImportState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What importing one heavy module in the target did."""
+
+    status: ProbeStatus
+    seconds: float = 0.0
+    version: str = ""
+    """``module.__version__`` as imported, which may disagree with the metadata."""
+    file: str = ""
+    error_type: str = ""
+    reason: str = ""
+    signal: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+class ImportsFacts(Facts):
+    """The heavy imports, in the order in which they were made."""
+
+    probe: ClassVar[str] = "engine.imports"
+    modules: dict[str, ImportState] = {}
+
+    def works(self, module: str) -> bool:
+        """Whether this module was imported here."""
+        state = self.modules.get(module)
+        return state is not None and state.status is ProbeStatus.OK
+
+
+class TargetFacts(Facts):
+    """The interpreter that is examined, as it describes itself."""
+
+    probe: ClassVar[str] = "engine.target"
+    python: str
+    """The path that was started, symbolic links kept (a virtual environment is its path)."""
+    chosen_because: str
+    runs: bool = True
+    reason: str = ""
+    """Why it does not run, if it does not."""
+    version: str = ""
+    implementation: str = ""
+    prefix: str = ""
+    base_prefix: str = ""
+    platform: str = ""
+    machine: str = ""
+    is_conda: bool = False
+    has_pip: bool = False
+    can_fork: bool = False
+    import_path: tuple[str, ...] = ()
+    """``sys.path`` as a script of the user's would see it, without the script's folder."""
+
+    @property
+    def version_tuple(self) -> tuple[int, ...]:
+        """(3, 11, 7); empty when it does not run."""
+        return tuple(int(part) for part in self.version.split(".") if part.isdigit())
+
+    def install(self, *requirements: str) -> tuple[str, ...]:
+        """The argv that installs into this interpreter, with what it has."""
+        if self.has_pip:
+            return (self.python, "-m", "pip", "install", *requirements)
+        return ("uv", "pip", "install", "--python", self.python, *requirements)
+
+
+class ModelFacts(Facts):
+    """The model that the run is about."""
+
+    probe: ClassVar[str] = "engine.model"
+    name: str
+    source: str
+    """``folder`` (a checkpoint), ``published`` (a size by name) or ``tiny`` (nothing was named)."""
+    path: str | None = None
+    model_type: str = ""
+    class_name: str = ""
+    """The transformers class for it; empty when the family is not known."""
+    family: str = ""
+    config: dict[str, Any] = {}
+    """As its ``config.json`` would say."""
+    tiny_config: dict[str, Any] = {}
+    """The same architecture reduced to a few layers, head sizes kept."""
+    heavy_imports: tuple[str, ...] = ()
+    """Modules (``module`` or ``module:attribute``) whose import a program that uses it pays."""
+    parameters: int | None = None
+
+
+class WorkloadFacts(Facts):
+    """The load that the user states."""
+
+    probe: ClassVar[str] = "engine.workload"
+    images: tuple[tuple[int, int], ...] = ()
+    """(width, height) in pixels, one per image."""
+    text_tokens: int = 50
+    new_tokens: int = 2
+    batch: int = 1
+    attention: str | None = None
+    """None: what transformers selects."""
+    dtype: str = "bfloat16"
+    device_map: str | None = None
+    """None: everything on the first device."""
+    cap_bytes: int | None = None
+    """The most that each GPU may give, context included; plays a smaller card."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One examination: enough to reproduce every verdict without the machine."""
+
+    schema: str
+    doctor: str
+    """Version of the doctor that recorded it."""
+    recorded_at: str
+    """ISO 8601, UTC."""
+    level: Level
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    interrupted: bool = False
+    plugin_failures: dict[str, str] = {}
+    """Entry points that did not load, and why."""
+    probes: dict[str, ProbeRecord] = {}
+    """By probe id; the engine's own facts (target, imports, model, workload) are among them."""
+
+
+def encode_record(record: Record) -> bytes:
+    """Stable, readable JSON."""
+    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
+
+
+def load_record(path: Path) -> Record:
+    """Read the facts from a facts file or from a report that embeds them.
+
+    Raises:
+        UsageError: the file cannot be read, is not JSON, or holds no facts of a known schema.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        document = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path} is not JSON ({error}); give a facts.json or report.json") from error
+    if isinstance(document, dict) and isinstance(document.get("facts"), dict):
+        document = document["facts"]
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != FACTS_SCHEMA:
+        raise UsageError(
+            f"{path} holds no facts that this version can judge "
+            f"(schema {schema!r}, expected {FACTS_SCHEMA!r})"
+        )
+    try:
+        return msgspec.convert(document, Record)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,143 @@
+"""The registry: checks, probes, models and renderers, all found through entry points.
+
+Our own parts come through the same door as a third party's. A plugin that fails to load is
+remembered with the reason and becomes a finding; it never ends a run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from qvl_doctor.check import Check
+from qvl_doctor.facts import ModelFacts
+from qvl_doctor.probe import Probe
+from qvl_doctor.rule import Rule, RuleError, load_rule
+
+CHECKS = "qvl_doctor.checks"
+PROBES = "qvl_doctor.probes"
+MODELS = "qvl_doctor.models"
+REPORTS = "qvl_doctor.reports"
+COMMANDS = "qvl_doctor.commands"
+
+PROBE_SUFFIX = "_probe"
+"""Modules named so run in the target and are never imported by the doctor."""
+
+Render = Callable[..., str]
+ResolveModel = Callable[[str | None], ModelFacts | None]
+
+
+@dataclass
+class Registry:
+    """What is installed; every group is loaded on first use."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    """Entry point or module -> why it did not load."""
+
+    @cached_property
+    def checks(self) -> dict[str, Check]:
+        """By id, sorted."""
+        found = {item.id: item for item in self._walk(CHECKS) if isinstance(item, Check)}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def probes(self) -> dict[str, Probe]:
+        """By id, sorted."""
+        found = {item.id: item for item in self._walk(PROBES) if isinstance(item, Probe)}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def probe_roots(self) -> dict[str, str]:
+        """Top-level package -> its folder, for the packages that probes live in."""
+        roots = {}
+        for probe in self.probes.values():
+            package = probe.entry.partition(":")[0].partition(".")[0]
+            module = importlib.import_module(package)
+            roots[package] = str(Path(next(iter(module.__path__))))
+        return roots
+
+    def rule(self, check: Check) -> Rule | None:
+        """The page of a check; None (and a remembered failure) when it cannot be read."""
+        try:
+            return load_rule(check.page)
+        except RuleError as error:
+            self.failures[check.id] = str(error)
+            return None
+
+    def rules(self) -> dict[str, Rule]:
+        """Every rule page of every installed package of checks, by id, sorted."""
+        rules = {}
+        for entry in entry_points(group=CHECKS):
+            package = self._load(entry)
+            for folder in getattr(package, "__path__", ()):
+                for page in sorted(Path(folder).rglob("*.md")):
+                    try:
+                        rule = load_rule(page)
+                    except RuleError as error:
+                        self.failures[str(page)] = str(error)
+                    else:
+                        rules[rule.id] = rule
+        return dict(sorted(rules.items()))
+
+    def resolve_model(self, name: str | None) -> ModelFacts | None:
+        """Ask each catalogue in turn; None when nobody knows it.
+
+        Raises:
+            UsageError: a catalogue recognises what was named and cannot use it.
+        """
+        for entry in entry_points(group=MODELS):
+            resolve: ResolveModel | None = self._load(entry)
+            model = resolve(name) if resolve else None
+            if model is not None:
+                return model
+        return None
+
+    def renderer(self, name: str) -> Render | None:
+        """The renderer of a format, or None when there is none of that name."""
+        for entry in entry_points(group=REPORTS, name=name):
+            return self._load(entry)  # type: ignore[no-any-return]
+        return None
+
+    def formats(self) -> tuple[str, ...]:
+        """Names of the installed renderers."""
+        return tuple(sorted(entry.name for entry in entry_points(group=REPORTS)))
+
+    def _walk(self, group: str) -> Iterator[Any]:
+        for entry in entry_points(group=group):
+            loaded = self._load(entry)
+            if isinstance(loaded, ModuleType):
+                for module in self._modules(loaded):
+                    yield from vars(module).values()
+            elif loaded is not None:
+                yield loaded
+
+    def _modules(self, module: ModuleType) -> Iterator[ModuleType]:
+        yield module
+        for info in pkgutil.walk_packages(
+            getattr(module, "__path__", ()), module.__name__ + ".", onerror=self._unwalkable
+        ):
+            if info.name.endswith(PROBE_SUFFIX):
+                continue
+            try:
+                yield importlib.import_module(info.name)
+            except Exception as error:
+                self.failures[info.name] = f"{type(error).__name__}: {error}"
+
+    def _unwalkable(self, name: str) -> None:
+        self.failures.setdefault(name, "the package cannot be imported")
+
+    def _load(self, entry: EntryPoint) -> Any:
+        try:
+            return entry.load()
+        except Exception as error:
+            self.failures[f"{entry.group}: {entry.name} = {entry.value}"] = (
+                f"{type(error).__name__}: {error}"
+            )
+            return None

@@ -1,0 +1,189 @@
+"""Runs inside the interpreter that is examined. Standard library only; Python 3.8 can parse it.
+
+It imports the heavy modules once and runs each probe in a fork of itself (where the platform can
+fork), so that probes share the cost of the imports and nothing else. It obeys one JSON command a
+line on standard input:
+
+    {"op": "import", "name": "transformers:AutoModel", "deadline": 60.0}
+    {"op": "run", "entry": "package.module:function", "request": {...}, "deadline": 30.0}
+
+and answers with frames on what was standard output, one line each, ``<token> {json}``. Whatever
+anybody prints goes to standard error, so it cannot be taken for an answer. Nothing here judges.
+
+Usage: agent.py TOKEN '{"package": "/folder/of/package", ...}'
+"""
+
+import faulthandler
+import importlib
+import importlib.machinery
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+
+
+class PackageFinder:
+    """Finds the probes' packages by folder, without putting the doctor's own environment,
+    which holds other packages too, on the target's path."""
+
+    def __init__(self, roots):
+        self.roots = roots
+
+    def find_spec(self, name, path=None, target=None):
+        folder = self.roots.get(name)
+        if folder is None:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [os.path.dirname(folder)])
+
+
+class Frames:
+    """Answers to the doctor, on a private copy of standard output."""
+
+    def __init__(self, token):
+        self.token = token.encode()
+        self.fd = os.dup(1)
+        os.set_inheritable(self.fd, False)
+        os.dup2(2, 1)
+
+    def send(self, **frame):
+        # A leading newline ends whatever a dying writer left unfinished.
+        line = b"\n" + self.token + b" " + json.dumps(frame, allow_nan=False).encode() + b"\n"
+        while line:
+            line = line[os.write(self.fd, line) :]
+
+
+def describe_interpreter():
+    import platform
+
+    return {
+        "version": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "prefix": sys.prefix,
+        "base_prefix": getattr(sys, "base_prefix", sys.prefix),
+        "platform": sys.platform,
+        "machine": platform.machine(),
+        "is_conda": os.path.isdir(os.path.join(sys.prefix, "conda-meta")),
+        "has_pip": importlib.util.find_spec("pip") is not None,
+        "can_fork": can_fork(),
+        "import_path": list(sys.path),
+    }
+
+
+def can_fork():
+    # macOS frameworks do not survive a fork, Windows has none: there a probe gets a fresh agent.
+    return hasattr(os, "fork") and sys.platform.startswith("linux")
+
+
+def watch_for_hang(deadline):
+    """Say where the program hangs shortly before the doctor kills it."""
+    faulthandler.dump_traceback_later(max(deadline - min(1.0, deadline * 0.1), 0.1), exit=False)
+
+
+def import_one(name):
+    """Import ``module`` or ``module:attribute``; return what came, as facts."""
+    module_name, _, attribute = name.partition(":")
+    started = time.monotonic()
+    module = importlib.import_module(module_name)
+    if attribute:
+        getattr(module, attribute)
+    version = getattr(module, "__version__", "")
+    return {
+        "seconds": round(time.monotonic() - started, 3),
+        "version": str(version) if version is not None else "",
+        "file": str(getattr(module, "__file__", "") or ""),
+    }
+
+
+def run_probe(command):
+    module_name, _, function_name = command["entry"].partition(":")
+    module = importlib.import_module(module_name)
+    return getattr(module, function_name)(command["request"])
+
+
+def describe_error(error):
+    """The error as data; the chain of causes is kept, lazy importers hide the first one."""
+    chain, seen = [], set()
+    current = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        chain.append("%s: %s" % (type(current).__name__, current))
+        current = current.__cause__ or current.__context__
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {
+        "ok": False,
+        "error_type": type(error).__name__,
+        "reason": str(error)[:4000],
+        "chain": [line[:2000] for line in chain[:10]],
+        "output": text[-8000:],
+    }
+
+
+def answer(frames, action):
+    """Run ``action`` and send its result or its error; SystemExit and the like are errors too."""
+    try:
+        frame = {"ok": True, "data": action()}
+        frames.send(event="result", **frame)
+    except BaseException as error:  # noqa: B036 - a probe may raise anything
+        frames.send(event="result", **describe_error(error))
+
+
+def forked(frames, command):
+    """Run a probe in a fork that leads its own process group; report how it ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setsid()
+            frames.send(event="forked", pid=os.getpid())
+            watch_for_hang(command["deadline"])
+            answer(frames, lambda: run_probe(command))
+            sys.stderr.flush()
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        frames.send(event="exited", signal=os.WTERMSIG(status))
+    else:
+        frames.send(event="exited", exit_code=os.WEXITSTATUS(status))
+
+
+def serve(frames):
+    for line in sys.stdin:
+        command = json.loads(line)
+        if command["op"] == "import":
+            watch_for_hang(command["deadline"])
+            answer(frames, lambda: import_one(command["name"]))  # noqa: B023 - runs at once
+            faulthandler.cancel_dump_traceback_later()
+        elif can_fork():
+            forked(frames, command)
+        else:
+            watch_for_hang(command["deadline"])
+            answer(frames, lambda: run_probe(command))  # noqa: B023 - runs at once
+            faulthandler.cancel_dump_traceback_later()
+            frames.send(event="exited", exit_code=0)
+
+
+def main():
+    token, roots = sys.argv[1], json.loads(sys.argv[2])
+    frames = Frames(token)
+    faulthandler.enable(file=sys.stderr, all_threads=True)
+    # A script's folder comes first on sys.path; ours must not be seen by the patient.
+    if sys.path and os.path.abspath(sys.path[0] or ".") == os.path.dirname(os.path.abspath(__file__)):
+        del sys.path[0]
+    sys.argv = [""]
+    sys.meta_path.insert(0, PackageFinder(roots))
+    # Output of the doctor's own Ctrl-C handling is enough; children die by SIGKILL.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    frames.send(event="hello", interpreter=describe_interpreter())
+    if sys.version_info < (3, 9):
+        return
+    serve(frames)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Sizes as people write them: ``24GiB``, ``1680x1680``."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+UNITS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", start=1):
+    UNITS[f"{_letter}ib"] = 1024**_power
+    UNITS[f"{_letter}b"] = 1000**_power
+
+
+class Bytes(click.ParamType):
+    """``24GiB`` (1024-based), ``24GB`` (1000-based) or plain bytes -> int."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse one value."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s?([a-zA-Z]{0,3})", str(value).strip())
+        unit = UNITS.get(match[2].lower()) if match else None
+        if match is None or unit is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is not a size; write it as 24GiB", param, ctx)
+        return int(float(match[1]) * unit)
+
+
+class Pixels(click.ParamType):
+    """``WIDTHxHEIGHT`` in pixels -> (width, height)."""
+
+    name = "WxH"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Parse one value."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,6})\s?[x×X*]\s?(\d{1,6})", str(value).strip())
+        if match is None or not int(match[1]) or not int(match[2]):
+            self.fail(f"{value!r} is not an image size; write it as 1680x1680", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+BYTES = Bytes()
+PIXELS = Pixels()

@@ -1,0 +1,1 @@
+"""Rules and checks about GPU memory: what runs out, on which card, and why."""

@@ -1,0 +1,1 @@
+"""Rules and checks about images: pixel limits, patches, placeholders and processors."""

@@ -1,0 +1,1 @@
+"""The Qwen-VL models: published sizes as data, resolving a name or a folder, building one."""

@@ -1,0 +1,1 @@
+"""Rules and checks about video: readers, sampling, time stamps and markers."""

@@ -16,6 +16,7 @@ Usage: agent.py TOKEN '{"package": "/folder/of/package", ...}'
 import faulthandler
 import importlib
 import importlib.machinery
+import importlib.util
 import json
 import os
 import signal

@@ -58,6 +58,29 @@ def target_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def decode_frame(line: bytes) -> dict[str, Any] | None:
+    """The frame, or None for what is none; halves of surrogate pairs, which nothing can write
+    down as UTF-8, become escapes."""
+    try:
+        frame = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if b"\\ud" in line.lower():
+        frame = without_surrogates(frame)
+    return frame if isinstance(frame, dict) else None
+
+
+def without_surrogates(value: Any) -> Any:
+    """The same data with every string encodable."""
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    return value
+
+
 class AgentClient:
     """One agent process. Not shared between threads, except for `interrupt`."""
 
@@ -208,11 +231,8 @@ class AgentClient:
             if line is None:
                 self._die()
             elif line.startswith(prefix):
-                try:
-                    frame = json.loads(line[len(prefix) :])
-                except ValueError:
-                    continue
-                if isinstance(frame, dict):
+                frame = decode_frame(line[len(prefix) :])
+                if frame is not None:
                     return frame
 
     def _time_out(self, budget_s: float) -> None:

@@ -1,0 +1,1 @@
+"""Probes that misbehave in every way that the engine must survive."""

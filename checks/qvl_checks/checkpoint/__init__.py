@@ -1,0 +1,1 @@
+"""Rules and checks about checkpoints: classes, files, heads, templates and quantisation."""

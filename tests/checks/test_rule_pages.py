@@ -26,20 +26,7 @@ STRINGS = ("id", "title", "severity", "confidence", "verified_on", "verified_wit
 LISTS = ("models", "affected", "fixed", "evidence")
 
 # Absolute paths that any machine has, or that stand for the reader; others are a private disk.
-PUBLIC_ROOTS = {
-    "sys",
-    "proc",
-    "etc",
-    "dev",
-    "usr",
-    "lib",
-    "lib64",
-    "opt",
-    "var",
-    "tmp",
-    "boot",
-    "path",
-}
+PUBLIC_ROOTS = {"sys", "proc", "etc", "dev", "usr", "lib", "lib64", "opt", "var", "tmp", "path"}
 ABSOLUTE_PATH = re.compile(r"(?<![\w./:~)\]>…-])/([A-Za-z][\w.-]*)/([\w.-]+)")
 
 

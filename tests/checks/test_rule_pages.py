@@ -26,7 +26,20 @@ STRINGS = ("id", "title", "severity", "confidence", "verified_on", "verified_wit
 LISTS = ("models", "affected", "fixed", "evidence")
 
 # Absolute paths that any machine has, or that stand for the reader; others are a private disk.
-PUBLIC_ROOTS = {"sys", "proc", "etc", "dev", "usr", "lib", "lib64", "opt", "var", "tmp", "path"}
+PUBLIC_ROOTS = {
+    "sys",
+    "proc",
+    "etc",
+    "dev",
+    "usr",
+    "lib",
+    "lib64",
+    "opt",
+    "var",
+    "tmp",
+    "path",
+    "data",
+}
 ABSOLUTE_PATH = re.compile(r"(?<![\w./:~)\]>…-])/([A-Za-z][\w.-]*)/([\w.-]+)")
 
 
@@ -136,6 +149,19 @@ def test_evidence_is_linked(page: Path) -> None:
     assert len(set(evidence)) == len(evidence)
     for url in evidence:
         assert re.fullmatch(r"https://[\w.-]+\.[a-z]{2,}(/\S*)?", url), url
+
+
+@every_page
+def test_cross_references_lead_somewhere(page: Path) -> None:
+    known = {front_matter_and_body(other)[0]["id"] for other in PAGES}
+    topics = {name.partition(".")[0] for name in known}
+    body = front_matter_and_body(page)[1]
+    named = {
+        name
+        for name in re.findall(r"`([a-z]+(?:-[a-z]+)*\.[a-z0-9]+(?:-[a-z0-9]+)+)`", body)
+        if name.partition(".")[0] in topics
+    }
+    assert named <= known, f"no page for {sorted(named - known)}"
 
 
 @every_page

@@ -181,7 +181,9 @@ def load_record(path: Path) -> Record:
     try:
         document = msgspec.json.decode(raw)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is not JSON ({error}); give a facts.json or report.json") from error
+        raise UsageError(
+            f"{path} is not JSON ({error}); give a facts.json or report.json"
+        ) from error
     if isinstance(document, dict) and isinstance(document.get("facts"), dict):
         document = document["facts"]
     schema = document.get("schema") if isinstance(document, dict) else None

@@ -145,7 +145,7 @@ def waive(finding: Finding, policy: Policy, today: date) -> Finding:
 
 
 def engine_findings(record: Record, registry: Registry) -> Iterator[Finding]:
-    """What the engine itself has to report: a target that does not run, plugins that do not load."""
+    """What the engine itself reports: a target that does not run, plugins that do not load."""
     target_record = record.probes.get(TargetFacts.probe)
     if target_record is not None:
         target = msgspec.convert(target_record.data, TargetFacts)

@@ -11,7 +11,7 @@ from qvl_doctor.findings import Chart, Confidence, Fix, Outcome
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict on the facts that the check declared; the engine adds the rule's id and severity."""
+    """A verdict on the declared facts; the engine adds the rule's id and severity."""
 
     outcome: Outcome
     title: str

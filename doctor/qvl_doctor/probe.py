@@ -29,7 +29,7 @@ class Level(enum.Enum):
         return other.rank <= self.rank
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(msgspec.Struct):
     """Base of every fact type. ``probe`` is the id of the probe whose data it decodes.
 
     Unknown fields are ignored, so facts recorded by a newer probe stay readable.

@@ -65,11 +65,17 @@ def load_report(path: Path) -> Report:
     except msgspec.DecodeError as error:
         raise UsageError(f"{path} is not JSON ({error}); give a report.json") from error
     if report.schema != REPORT_SCHEMA:
-        raise UsageError(f"{path} has schema {report.schema!r}; this version reads {REPORT_SCHEMA!r}")
+        raise UsageError(
+            f"{path} has schema {report.schema!r}; this version reads {REPORT_SCHEMA!r}"
+        )
     return report
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
     schema = msgspec.json.schema(Report)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": REPORT_SCHEMA, **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": REPORT_SCHEMA,
+        **schema,
+    }

@@ -12,12 +12,14 @@ for _power, _letter in enumerate("kmgt", start=1):
     UNITS[f"{_letter}b"] = 1000**_power
 
 
-class Bytes(click.ParamType):
+class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
     """``24GiB`` (1024-based), ``24GB`` (1000-based) or plain bytes -> int."""
 
     name = "size"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
         """Parse one value."""
         if isinstance(value, int):
             return value
@@ -28,7 +30,7 @@ class Bytes(click.ParamType):
         return int(float(match[1]) * unit)
 
 
-class Pixels(click.ParamType):
+class Pixels(click.ParamType):  # type: ignore[type-arg]
     """``WIDTHxHEIGHT`` in pixels -> (width, height)."""
 
     name = "WxH"

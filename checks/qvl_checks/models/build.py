@@ -4,7 +4,8 @@ Standard library only at module level; runs with every transformers release that
 """
 
 import copy
-from typing import Any, Dict, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 MERGE = 2
 """Patches per side that become one visual token (``spatial_merge_size`` of every family)."""
@@ -14,7 +15,7 @@ class UnknownFamily(ValueError):
     """The config's ``model_type`` is not one of the known Qwen-VL families."""
 
 
-def make_config(config: Dict[str, Any]) -> Any:
+def make_config(config: dict[str, Any]) -> Any:
     """The installed transformers' config object for the content of a ``config.json``.
 
     Raises:
@@ -71,7 +72,7 @@ def dtype_keyword() -> str:
     return "dtype" if (major, minor) >= (4, 56) else "torch_dtype"
 
 
-def grid_of(config: Any, width: int, height: int) -> Tuple[int, int]:
+def grid_of(config: Any, width: int, height: int) -> tuple[int, int]:
     """(rows, columns) of patches for an image, as the processor rounds it, without pixel limits."""
     patch = config.vision_config.patch_size
     unit = patch * MERGE
@@ -83,12 +84,12 @@ def grid_of(config: Any, width: int, height: int) -> Tuple[int, int]:
 def make_inputs(
     config: Any,
     *,
-    images: Sequence[Tuple[int, int]] = ((224, 224),),
+    images: Sequence[tuple[int, int]] = ((224, 224),),
     text_tokens: int = 16,
     batch: int = 1,
     device: str = "cpu",
     seed: int = 0,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """What the processor hands to the model for prompts with these (width, height) images.
 
     Each prompt is ``text_tokens`` ordinary tokens, then for every image vision_start, its visual

@@ -23,16 +23,17 @@ import signal
 import sys
 import time
 import traceback
+from typing import Any, Callable, Dict
 
 
 class PackageFinder:
     """Finds the probes' packages by folder, without putting the doctor's own environment,
     which holds other packages too, on the target's path."""
 
-    def __init__(self, roots):
+    def __init__(self, roots: Dict[str, str]) -> None:
         self.roots = roots
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         folder = self.roots.get(name)
         if folder is None:
             return None
@@ -42,20 +43,20 @@ class PackageFinder:
 class Frames:
     """Answers to the doctor, on a private copy of standard output."""
 
-    def __init__(self, token):
+    def __init__(self, token: str) -> None:
         self.token = token.encode()
         self.fd = os.dup(1)
         os.set_inheritable(self.fd, False)
         os.dup2(2, 1)
 
-    def send(self, **frame):
+    def send(self, **frame: Any) -> None:
         # A leading newline ends whatever a dying writer left unfinished.
         line = b"\n" + self.token + b" " + json.dumps(frame, allow_nan=False).encode() + b"\n"
         while line:
             line = line[os.write(self.fd, line) :]
 
 
-def describe_interpreter():
+def describe_interpreter() -> Dict[str, Any]:
     import platform
 
     return {
@@ -72,17 +73,17 @@ def describe_interpreter():
     }
 
 
-def can_fork():
+def can_fork() -> bool:
     # macOS frameworks do not survive a fork, Windows has none: there a probe gets a fresh agent.
     return hasattr(os, "fork") and sys.platform.startswith("linux")
 
 
-def watch_for_hang(deadline):
+def watch_for_hang(deadline: float) -> None:
     """Say where the program hangs shortly before the doctor kills it."""
     faulthandler.dump_traceback_later(max(deadline - min(1.0, deadline * 0.1), 0.1), exit=False)
 
 
-def import_one(name):
+def import_one(name: str) -> Dict[str, Any]:
     """Import ``module`` or ``module:attribute``; return what came, as facts."""
     module_name, _, attribute = name.partition(":")
     started = time.monotonic()
@@ -97,16 +98,17 @@ def import_one(name):
     }
 
 
-def run_probe(command):
+def run_probe(command: Dict[str, Any]) -> Any:
     module_name, _, function_name = command["entry"].partition(":")
     module = importlib.import_module(module_name)
     return getattr(module, function_name)(command["request"])
 
 
-def describe_error(error):
+def describe_error(error: BaseException) -> Dict[str, Any]:
     """The error as data; the chain of causes is kept, lazy importers hide the first one."""
-    chain, seen = [], set()
-    current = error
+    chain = []
+    seen = set()
+    current: Any = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         chain.append("%s: %s" % (type(current).__name__, current))
@@ -121,16 +123,16 @@ def describe_error(error):
     }
 
 
-def answer(frames, action):
+def answer(frames: Frames, action: Callable[[], Any]) -> None:
     """Run ``action`` and send its result or its error; SystemExit and the like are errors too."""
     try:
         frame = {"ok": True, "data": action()}
         frames.send(event="result", **frame)
-    except BaseException as error:  # noqa: B036 - a probe may raise anything
+    except BaseException as error:
         frames.send(event="result", **describe_error(error))
 
 
-def forked(frames, command):
+def forked(frames: Frames, command: Dict[str, Any]) -> None:
     """Run a probe in a fork that leads its own process group; report how it ended."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -153,7 +155,7 @@ def forked(frames, command):
         frames.send(event="exited", exit_code=os.WEXITSTATUS(status))
 
 
-def serve(frames):
+def serve(frames: Frames) -> None:
     for line in sys.stdin:
         command = json.loads(line)
         if command["op"] == "import":
@@ -169,12 +171,14 @@ def serve(frames):
             frames.send(event="exited", exit_code=0)
 
 
-def main():
+def main() -> None:
     token, roots = sys.argv[1], json.loads(sys.argv[2])
     frames = Frames(token)
     faulthandler.enable(file=sys.stderr, all_threads=True)
     # A script's folder comes first on sys.path; ours must not be seen by the patient.
-    if sys.path and os.path.abspath(sys.path[0] or ".") == os.path.dirname(os.path.abspath(__file__)):
+    if sys.path and os.path.abspath(sys.path[0] or ".") == os.path.dirname(
+        os.path.abspath(__file__)
+    ):
         del sys.path[0]
     sys.argv = [""]
     sys.meta_path.insert(0, PackageFinder(roots))

@@ -83,9 +83,7 @@ class Child:
             target=self._pump_errors, args=(self._process.stderr,), daemon=True
         )
         self._error_pump.start()
-        threading.Thread(
-            target=self._pump_lines, args=(self._process.stdout,), daemon=True
-        ).start()
+        threading.Thread(target=self._pump_lines, args=(self._process.stdout,), daemon=True).start()
 
     @property
     def pid(self) -> int:

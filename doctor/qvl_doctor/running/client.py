@@ -29,7 +29,12 @@ class AgentDied(Exception):
     """The agent ended instead of answering; the message is one sentence."""
 
     def __init__(
-        self, reason: str, *, timed_out: bool = False, code: int | None = None, pid: int | None = None
+        self,
+        reason: str,
+        *,
+        timed_out: bool = False,
+        code: int | None = None,
+        pid: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.timed_out = timed_out

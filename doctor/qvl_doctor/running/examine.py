@@ -233,9 +233,7 @@ class Examination:
     def _expand(self, imports: tuple[str, ...]) -> tuple[str, ...]:
         model = self._model.heavy_imports if self._model else ()
         return tuple(
-            name
-            for wish in imports
-            for name in (model if wish == MODEL_IMPORTS else (wish,))
+            name for wish in imports for name in (model if wish == MODEL_IMPORTS else (wish,))
         )
 
     def _run_lane(self, lane: Lane, client: AgentClient | None, python: str) -> None:

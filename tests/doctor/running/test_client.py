@@ -58,9 +58,7 @@ def test_after_a_crash_the_next_probe_runs(run: Run) -> None:
 def test_an_exception_keeps_its_chain_of_causes(run: Run) -> None:
     record = run("raises")
     assert record.status is ProbeStatus.RAISED
-    assert "could not start <- ModuleNotFoundError" in record.reason.replace(
-        "RuntimeError: ", ""
-    )
+    assert "could not start <- ModuleNotFoundError" in record.reason.replace("RuntimeError: ", "")
     assert "Traceback" in record.output
 
 

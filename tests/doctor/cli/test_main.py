@@ -1,0 +1,132 @@
+"""The command line from outside: exit codes, one-sentence errors, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+
+def doctor(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "qvl_doctor", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    text = doctor("--help").stdout
+    for word in ("check", "judge", "render", "list", "explain", "schema", "130"):
+        assert word in text
+
+
+def test_version() -> None:
+    assert doctor("--version").stdout.startswith("qvl-doctor, version")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--only", "nonsense"),
+        ("check", "--format", "pdf"),
+        ("check", "--model", "Qwen2.5-VL-9000B"),
+        ("check", "--model", "Qwen2.5-VL-7B-Instruct-AWQ"),
+        ("check", "--cap", "a lot"),
+        ("check", "--output", "/proc/nowhere"),
+        ("check", "--policy", "/nonexistent.toml"),
+        ("check", "--unknown-option"),
+        ("judge", "/nonexistent/facts.json"),
+        ("judge", "/etc/hostname"),
+        ("render", "/etc/hostname"),
+        ("explain", "no.such-rule"),
+        ("nonsense",),
+    ],
+)
+def test_bad_input_is_exit_2_without_a_traceback(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = doctor(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.stderr.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_schema_accepts_a_real_report_and_refuses_another(tmp_path: Path) -> None:
+    schema = json.loads(doctor("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    doctor("check", "--only", "versions", "--level", "quick", "--output", "out", cwd=tmp_path)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    jsonschema.validate(report, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**report, "verdict": "fine"}, schema)
+
+
+def test_judging_saved_facts_again_gives_the_same_findings(tmp_path: Path) -> None:
+    doctor("check", "--only", "versions", "--level", "quick", "--output", "one", cwd=tmp_path)
+    doctor("judge", "one/facts.json", "--output", "two", "--format", "json", cwd=tmp_path)
+    one, two = (
+        json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("one", "two")
+    )
+    assert json.dumps(one["findings"]) == json.dumps(two["findings"])
+    assert one == two
+
+
+def test_an_unwritable_working_directory_still_gives_a_report(tmp_path: Path) -> None:
+    run = doctor("check", "--only", "versions", "--level", "quick", cwd=Path("/proc"),
+                 TMPDIR=str(tmp_path))  # fmt: skip
+    assert list(tmp_path.glob("qvl-doctor-report-*/report.html")), run.stderr
+
+
+def test_without_home_and_with_a_dead_temporary_folder(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "HOME"}
+    done = subprocess.run(
+        [sys.executable, "-m", "qvl_doctor", "check", "--only", "versions", "--level", "quick",
+         "--output", str(tmp_path / "out")],
+        capture_output=True, text=True, timeout=200, cwd=tmp_path,
+        env={**environment, "TMPDIR": "/nonexistent"},
+    )  # fmt: skip
+    assert (tmp_path / "out" / "report.html").exists(), done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_ends_the_children_and_writes_what_is_known(tmp_path: Path, number: int) -> None:
+    package = tmp_path / "path" / "torch"
+    package.mkdir(parents=True)
+    marker = tmp_path / "pid"
+    (package / "__init__.py").write_text(
+        f"import os, time\nopen({str(marker)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qvl_doctor", "check", "--output", str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "path")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    for _ in range(400):
+        if marker.exists() and marker.read_text():
+            break
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 12
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["facts"]["interrupted"] is True
+    assert report["verdict"] != "ok"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)

@@ -1,0 +1,40 @@
+"""Sizes as people write them."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from qvl_doctor.sizes import BYTES, PIXELS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("24GiB", 24 * 2**30),
+        ("24 gib", 24 * 2**30),
+        ("24GB", 24 * 10**9),
+        ("23.5GiB", int(23.5 * 2**30)),
+        ("512MiB", 2**29),
+        ("1000", 1000),
+    ],
+)
+def test_bytes(text: str, expected: int) -> None:
+    assert BYTES.convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "0", "24 gigs", "1e9", "9" * 40, "٣GiB" * 9])
+def test_bad_bytes(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        BYTES.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["1680x1365", "1680×1365", "1680*1365", "1680 x 1365"])
+def test_pixels(text: str) -> None:
+    assert PIXELS.convert(text, None, None) == (1680, 1365)
+
+
+@pytest.mark.parametrize("text", ["", "1680", "0x10", "x", "1680x", "-1x5", "1e3x5"])
+def test_bad_pixels(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        PIXELS.convert(text, None, None)

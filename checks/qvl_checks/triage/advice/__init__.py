@@ -1,0 +1,10 @@
+"""What to say and do about every cause."""
+
+from __future__ import annotations
+
+from . import attention, devices, inputs, memory, versions
+from .entry import Advice
+
+ADVICE: dict[str, Advice] = {**versions.ADVICE, **attention.ADVICE, **memory.ADVICE, **devices.ADVICE, **inputs.ADVICE}
+
+__all__ = ["ADVICE", "Advice"]

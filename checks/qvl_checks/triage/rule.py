@@ -1,0 +1,109 @@
+"""Rules: how a page's words become hits.
+
+A `Rule` is declarative: phrases of an error message, conditions that must or must not hold. What needs arithmetic or
+the parts of a message is a function that yields `Hit` objects. Both end up in the ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from .allocation import Allocations
+from .clues import Clues
+from .model import Computed, Fix
+
+#: A hit below this score is no diagnosis.
+THRESHOLD = 50
+#: Engines in whose logs a mere symptom is not taken for a failure of transformers.
+FOREIGN_ENGINES = frozenset({"vllm", "sglang", "llama.cpp", "lmdeploy", "mlx", "tensorrt", "onnx"})
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
+
+    `anywhere` lifts the ban on symptoms in other engines' and other models' texts. `note` is added to the explanation.
+    """
+
+    id: str
+    score: int
+    says: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    note: str = ""
+    anywhere: bool = False
+
+
+class Hit(msgspec.Struct):
+    """A rule that fired: `score` 0-100, `lines` index the page's lines."""
+
+    id: str
+    score: float
+    lines: list[int] = []
+    computed: dict[str, Computed] = {}
+    notes: list[str] = []
+    fixes: list[Fix] = []
+    by_message: bool = True
+
+
+class Case:
+    """A page's clues and allocations, as rules see them."""
+
+    def __init__(self, clues: Clues) -> None:
+        self.clues = clues
+        self.page = clues.page
+        self.memory = Allocations(clues.page)
+
+
+Detector = Callable[[Case], Iterator[Hit]]
+
+
+def _one(case: Case, condition: str) -> tuple[bool, int | None]:
+    clues = case.clues
+    kind, _, value = condition.partition(":")
+    if kind == "says":
+        line = case.page.says(value)
+        return line is not None, line
+    if kind == "engine":
+        return clues.engine == value, None
+    if kind == "family":
+        return value in clues.families, None
+    if kind in ("qwen", "qwen_vl", "legacy", "other_model", "old_gpu", "engine_any"):
+        return bool(clues.engine if kind == "engine_any" else getattr(clues, kind)), None
+    line = clues.concept_line(kind)
+    return line is not None, line
+
+
+def holds(case: Case, condition: str) -> tuple[bool, int | None]:
+    """Does ``a|b|c`` hold, and on which line?
+
+    A part is a concept of the lexicon, ``says:phrase``, ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
+    ``qwen_vl``, ``legacy``, ``other_model`` or ``old_gpu``.
+    """
+    for part in condition.split("|"):
+        true, line = _one(case, part)
+        if true:
+            return True, line
+    return False, None
+
+
+def apply(rule: Rule, case: Case) -> Hit | None:
+    """The rule's hit on this case, if it fires."""
+    lines: list[int] = []
+    if rule.says:
+        found = next((line for phrase in rule.says if (line := case.page.says(phrase)) is not None), None)
+        if found is None:
+            return None
+        lines.append(found)
+    elif not rule.anywhere and (case.clues.other_model or case.clues.engine in FOREIGN_ENGINES):
+        return None
+    for condition in rule.needs:
+        true, line = holds(case, condition)
+        if not true:
+            return None
+        if line is not None:
+            lines.append(line)
+    if any(holds(case, condition)[0] for condition in rule.unless):
+        return None
+    return Hit(rule.id, rule.score, lines, notes=[rule.note] if rule.note else [], by_message=bool(rule.says))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections import Counter
@@ -162,6 +163,13 @@ def test_cross_references_lead_somewhere(page: Path) -> None:
         if name.partition(".")[0] in topics
     }
     assert named <= known, f"no page for {sorted(named - known)}"
+
+
+@every_page
+def test_python_fixes_parse(page: Path) -> None:
+    body = front_matter_and_body(page)[1]
+    for code in re.findall(r"^```python\n(.*?)^```", body, flags=re.MULTILINE | re.DOTALL):
+        ast.parse(code)
 
 
 @every_page

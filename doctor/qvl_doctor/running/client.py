@@ -232,6 +232,9 @@ class AgentClient:
             try:
                 line = self._child.lines.get(timeout=min(left, 0.1))
             except queue.Empty:
+                # A fork of a dead agent keeps its pipe open, so the end of output never comes.
+                if self._child.ended(0) is not None and self._child.lines.empty():
+                    self._die()
                 continue
             if line is None:
                 self._die()
@@ -256,8 +259,8 @@ class AgentClient:
         """Its output ended: say how it went."""
         code = self._child.ended(1.0)
         self.alive = False
+        self._child.kill(*self._groups)
         if code is None:
-            self._child.kill(*self._groups)
             raise AgentDied("it closed its output and did not answer, so it was killed")
         if code < 0:
             name = signal_name(-code)

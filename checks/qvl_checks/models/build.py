@@ -23,7 +23,9 @@ def make_config(config: dict[str, Any]) -> Any:
         ValueError: the installed transformers does not know the ``model_type``.
     """
     if not config.get("model_type"):
-        raise UnknownFamily("no model_type: the model is not of a known Qwen-VL family")
+        raise UnknownFamily(
+            "the model is not of a known Qwen-VL family, or its config.json is damaged"
+        )
     from transformers import AutoConfig
 
     fields = copy.deepcopy(config)

@@ -140,6 +140,14 @@ def _from_folder(folder: Path) -> ModelFacts:
     return _facts(folder.absolute().name, "folder", config, path=str(folder.absolute()))
 
 
+def _shrunk(config: dict[str, Any]) -> dict[str, Any]:
+    """The reduced config; empty when the fields are nonsense, so that the probes say so."""
+    try:
+        return shrink(config)
+    except (TypeError, ValueError, KeyError, ZeroDivisionError):
+        return {}
+
+
 def _facts(
     name: str,
     source: str,
@@ -169,7 +177,7 @@ def _facts(
         class_name=family.class_name,
         family=family.title,
         config=config,
-        tiny_config=shrink(config),
+        tiny_config=_shrunk(config),
         heavy_imports=(*BEFORE_THE_MODEL, f"{module}:{family.class_name}"),
         parameters=parameters,
     )

@@ -14,7 +14,7 @@ from qvl_checks.models.build import (
 )
 from qvl_checks.models.catalogue import families, resolve, sizes
 
-ONE_SIZE_OF_EACH = {sizes()[name].family: name for name in reversed(sorted(sizes()))}
+ONE_SIZE_OF_EACH = {sizes()[name].family: name for name in sorted(sizes(), reverse=True)}
 
 
 @pytest.mark.parametrize(

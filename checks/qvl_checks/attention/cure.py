@@ -6,9 +6,12 @@ is the text that was executed, so that a measurement with it is a measurement of
 
 import importlib
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 NAME = "eager_fp32_logits"
+USE = f'model.set_attn_implementation({{"text_config": "{NAME}"}})'
+USE_4_53 = f'model.language_model.config._attn_implementation = "{NAME}"'
+"""set_attn_implementation came with 4.54."""
 FOLDER = Path(__file__).with_name("cures")
 
 
@@ -19,6 +22,8 @@ class Cure(NamedTuple):
     """``function``: registered under `NAME` (transformers 4.53 and later, where attention is a
     function); ``class``: the eager class of the model's module was replaced."""
     source: str
+    use: str
+    """The statement that makes a loaded model use it; empty for ``class``, which comes before."""
     namespace: Dict[str, Any]
 
 
@@ -29,10 +34,14 @@ def apply_cure(model_type: str) -> Cure:
         ImportError, AttributeError, KeyError: this release has neither door.
     """
     if has_attention_functions():
-        return _execute("function", (FOLDER / "fp32_logits.py").read_text(encoding="utf-8"))
+        from transformers import PreTrainedModel
+
+        use = USE if hasattr(PreTrainedModel, "set_attn_implementation") else USE_4_53
+        source = (FOLDER / "fp32_logits.py").read_text(encoding="utf-8")
+        return _execute("function", source, use)
     template = (FOLDER / "fp32_logits_classes.py").read_text(encoding="utf-8")
     source = template.replace("FAMILY", model_type).replace("CLASSES", classes_name(model_type))
-    return _execute("class", source)
+    return _execute("class", source, "")
 
 
 def has_attention_functions() -> bool:
@@ -57,11 +66,7 @@ def modeling_module(model_type: str) -> Optional[Any]:
         return None
 
 
-def _execute(style: str, source: str) -> Cure:
+def _execute(style: str, source: str, use: str) -> Cure:
     namespace: Dict[str, Any] = {"__name__": NAME}
     exec(compile(source, f"<{NAME}>", "exec"), namespace)
-    return Cure(style, source, namespace)
-
-
-AttentionCall = Callable[..., Any]
-"""(query, key, value, scaling) -> (output, weights or None), all (batch, heads, tokens, width)."""
+    return Cure(style, source, use, namespace)

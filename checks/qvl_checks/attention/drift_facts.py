@@ -18,6 +18,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """What every scaled logit is shifted by; softmax is indifferent to it."""
     length: int
     """Keys."""
+    overflowing: int = 0
+    """Unscaled products of a query and a key, in the input, that the dtype cannot hold."""
     error: float | None = None
     """Relative L2 error of the output; None when it holds values that are not finite."""
     top1: float | None = None

@@ -44,6 +44,7 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
                 scaling = width**-0.5
                 chosen.setdefault(dtype, sdpa_choice(*tensors))
                 reference = exact(*tensors, scaling)
+                overflowing = beyond_range(tensors[0], tensors[1])
                 for implementation in implementations:
                     key = f"{implementation.name} {dtype}"
                     if key in missing:
@@ -53,8 +54,16 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
                     except Exception as error:
                         missing[key] = f"{type(error).__name__}: {error}"[:400]
                         continue
-                    cell = {"implementation": implementation.name, "dtype": dtype}
-                    cells.append({**cell, "offset": offset, "length": length, **measured})
+                    cells.append(
+                        {
+                            "implementation": implementation.name,
+                            "dtype": dtype,
+                            "offset": offset,
+                            "length": length,
+                            "overflowing": overflowing,
+                            **measured,
+                        }
+                    )
     return {
         "device": device,
         "device_name": torch.cuda.get_device_name(0) if device != "cpu" else "",
@@ -136,6 +145,14 @@ def exact(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, Any]:
     logits = query.double() @ key.double().transpose(2, 3) * scaling
     weights = torch.softmax(logits, dim=-1)
     return weights @ value.double(), weights
+
+
+def beyond_range(query: Any, key: Any) -> int:
+    """How many unscaled products of these tensors their dtype cannot hold."""
+    import torch
+
+    products = query.double() @ key.double().transpose(2, 3)
+    return int((products.abs() > torch.finfo(query.dtype).max).sum())
 
 
 def compare(

@@ -12,7 +12,7 @@ _WORDS: dict[str, str] = {
     "oom": r"out[ -]of[ -](?:gpu |cuda )?memory|out_of_memory|outofmemory|\booms?\b|\boom[- ]?(?:ed|ing|s)\b|can't allocate memory|cannot allocate memory"
     r"|allocation on device|tried to allocate|memory error|runs? out of (?:gpu |video )?(?:memory|vram)|cuda error[^.]{0,30}allocat"
     r"|显存(?:不足|不够|溢出|爆|炸)|爆显存|爆了?显存|爆内存|内存(?:不足|溢出)|炸显存|显存.{0,6}(?:爆|满|溢)",
-    "memory_grows": r"memory (?:\w+ ){0,4}(?:grow|increas|ris|creep|climb|leak|jump|pil)\w*|(?:grow|increas|ris|leak|climb)\w* (?:\w+ ){0,4}memory|memory leak|显存(?:泄漏|泄露|一直|不断|越来越|逐渐|持续|慢慢|会?不?断?)(?:增|涨|上升|升高|变)?|显存.{0,8}(?:上涨|增长|增加|累积|越来越)|内存泄[漏露]",
+    "memory_grows": r"memory (?:\w+ ){0,4}(?:grow|increas|ris|creep|climb|leak|jump|pil)\w*|(?:grow|increas|ris|leak|climb)\w* (?:\w+ ){0,4}memory|memory leak|显存(?:泄漏|泄露)|显存(?:会|就|一直|不断|越来越|逐渐|持续|慢慢|占用){1,3}(?:增|涨|上升|升高|变大|变多|高|大)|显存.{0,8}(?:增长|增加|累积|越来越)|显存.{0,8}上涨|内存泄[漏露]",
     "over_time": r"\bloop|over time|after (?:a few|several|some|many|\d+) (?:hundred |thousand )?(?:hours?|images?|steps?|iterations?|requests?|calls?|samples?|batches)|every (?:call|request|iteration)|each (?:call|request|iteration|inference)|long[- ]running|\d+ ?h(?:ours?)?\b|循环|几个?小时|小时后|批量|长时间|连续(?:推理|运行|调用)|多次(?:推理|调用)|一段时间|越来越",
     "fragmentation": r"fragment|reserved but unallocated|expandable_segments|memory_reserved|empty_cache|碎片",
     "other_process": r"other process|another process|someone else|other users?|co-?tenant|shared (?:gpu|server|card|machine)|colleague|zombie|already (?:in use|used|occupied)|(?:held|taken|used|occupied) by (?:another|other)|其他进程|别的进程|其它进程|别人|僵尸进程|共享(?:服务器|显卡)|被.{0,8}占(?:用|了|着)|同事",

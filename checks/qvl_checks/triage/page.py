@@ -47,7 +47,7 @@ _LOOKALIKE = str.maketrans({"0": "o", "1": "l", "i": "l"})
 
 def fold(text: str) -> str:
     """Letters, digits and CJK signs of `text`, lower-cased, look-alikes merged."""
-    return _SQUEEZE.sub("", text.lower()).translate(_LOOKALIKE).replace("rn", "m").replace("vv", "w")
+    return _SQUEEZE.sub("", text.lower().replace("rn", "m").replace("vv", "w")).translate(_LOOKALIKE)
 
 
 def _clean_line(line: str) -> str:

@@ -1,0 +1,202 @@
+"""Puts a full-size model onto the devices as ``from_pretrained`` of this release would.
+
+Runs in the target: standard library at module level; ``torch`` is handed in. Weights of a folder
+are loaded from it; otherwise they are random, which changes neither sizes nor placement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from qvl_checks.models.build import dtype_keyword, model_class
+
+PLANNED = ("auto", "balanced", "balanced_low_0", "sequential")
+"""Values of ``device_map`` for which the placement is computed."""
+PLANNERS = ("transformers.integrations.accelerate", "transformers.modeling_utils")
+"""Where releases from 5.0 on, and from 4.51 to 4.57, keep the function that computes it."""
+
+
+class NotPlaceable(Exception):
+    """The stated ``device_map`` cannot be used; the message says why."""
+
+
+def safetensors_bytes(folder: str | None) -> int:
+    """Size of the checkpoint's weight files; 0 where there are none in safetensors."""
+    if folder is None:
+        return 0
+    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+
+
+def hollow_model(torch: Any, config: Any, dtype: str, attention: str | None) -> Any:
+    """The model with parameters on the meta device and real (small) buffers; takes no memory.
+
+    Raises:
+        ImportError, ValueError: this attention implementation cannot be selected here.
+    """
+    arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
+    if attention is not None:
+        arguments["attn_implementation"] = attention
+    with _without_initialisation(torch), _parameters_on_meta(torch):
+        model = model_class(config)._from_config(config, **arguments)
+    # Every parameter was replaced when it was registered, which separated the tied ones.
+    model.tie_weights()
+    return model.eval()
+
+
+def parameter_bytes(model: Any, torch: Any, dtype: str) -> int:
+    """Bytes of the weights in ``dtype``, tied ones once."""
+    size = getattr(torch, dtype).itemsize
+    return sum(parameter.numel() * size for parameter in model.parameters())
+
+
+def plan(torch: Any, model: Any, device_map: str | None, dtype: str) -> dict[str, Any]:
+    """Module name -> device, computed by the function that this release uses.
+
+    Raises:
+        NotPlaceable: the map is not one that names GPUs, or accelerate is missing.
+    """
+    if device_map is None:
+        return {"": 0}
+    if device_map not in PLANNED:
+        device = torch.device(device_map)
+        if device.type != "cuda":
+            raise NotPlaceable(f"device_map={device_map!r} puts nothing on a GPU")
+        return {"": device.index or 0}
+    try:
+        importlib.import_module("accelerate")
+    except ImportError as error:
+        raise NotPlaceable(f"device_map={device_map!r} needs accelerate: {error}") from error
+    for module_name in PLANNERS:
+        with contextlib.suppress(ImportError):
+            planner = getattr(importlib.import_module(module_name), "_get_device_map", None)
+            if planner is not None:
+                return dict(_call_planner(planner, model, device_map, getattr(torch, dtype)))
+    return dict(_plan_as_before_4_51(model, device_map, getattr(torch, dtype)))
+
+
+def fill(torch: Any, model: Any, placement: Mapping[str, Any], dtype: str, tracer: Any) -> None:
+    """Give every parameter random values on its device, and move the buffers there."""
+    wanted = getattr(torch, dtype)
+    filled: dict[int, Any] = {}
+    with torch.no_grad():
+        for name, module in model.named_modules(remove_duplicate=False):
+            prefix = f"{name}." if name else ""
+            for key, parameter in list(module._parameters.items()):
+                if parameter is None or not parameter.is_meta:
+                    continue
+                if id(parameter) not in filled:
+                    with tracer.inside(prefix + key):
+                        device = device_of(placement, prefix + key)
+                        data = torch.empty(parameter.shape, dtype=wanted, device=device)
+                        data.normal_(0, 0.02)
+                    # The hollow one is kept, so that no later one can have its id.
+                    filled[id(parameter)] = parameter, torch.nn.Parameter(data, False)
+                module._parameters[key] = filled[id(parameter)][1]
+            for key, buffer in list(module._buffers.items()):
+                if buffer is not None:
+                    module._buffers[key] = buffer.to(device_of(placement, prefix + key))
+
+
+def dispatch(model: Any, placement: Mapping[str, Any]) -> None:
+    """Install accelerate's hooks, which carry activations from card to card."""
+    from accelerate import dispatch_model
+
+    arguments: dict[str, Any] = {"device_map": dict(placement)}
+    if "skip_keys" in inspect.signature(dispatch_model).parameters:
+        arguments["skip_keys"] = model._skip_keys_device_placement
+    dispatch_model(model, **arguments)
+
+
+def load(
+    torch: Any, config: Any, folder: str, dtype: str, attention: str | None, placement: Any
+) -> Any:
+    """``from_pretrained`` of the checkpoint, local safetensors files only, no remote code."""
+    arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
+    if attention is not None:
+        arguments["attn_implementation"] = attention
+    model = model_class(config).from_pretrained(
+        folder, device_map=placement, local_files_only=True, use_safetensors=True, **arguments
+    )
+    return model.eval()
+
+
+def device_of(placement: Mapping[str, Any], name: str) -> str:
+    """The device of a parameter or buffer: that of the longest module name that it starts with."""
+    while name not in placement:
+        if not name:
+            raise NotPlaceable("the device map leaves a part of the model out")
+        name = name.rpartition(".")[0]
+    device = placement[name]
+    return f"cuda:{device}" if isinstance(device, int) else str(device)
+
+
+def weights_by_device(model: Any) -> dict[str, int]:
+    """Bytes of parameters and buffers on each device, tied ones once."""
+    found: dict[str, int] = {}
+    for tensor in {id(t): t for t in (*model.parameters(), *model.buffers())}.values():
+        device = str(tensor.device)
+        found[device] = found.get(device, 0) + tensor.numel() * tensor.element_size()
+    return found
+
+
+def _call_planner(planner: Any, model: Any, device_map: str, dtype: Any) -> Any:
+    known = {
+        "model": model,
+        "device_map": device_map,
+        "torch_dtype": dtype,
+        "dtype": dtype,
+    }
+    names = inspect.signature(planner).parameters
+    return planner(**{name: known.get(name) for name in names})
+
+
+def _plan_as_before_4_51(model: Any, device_map: str, dtype: Any) -> Any:
+    """The steps that ``from_pretrained`` of transformers 4.45 to 4.50 took inline."""
+    from accelerate import infer_auto_device_map
+    from accelerate.utils import get_balanced_memory, get_max_memory
+
+    whole = {"no_split_module_classes": model._get_no_split_modules(device_map), "dtype": dtype}
+    if device_map == "sequential":
+        room = get_max_memory(None)
+    else:
+        room = get_balanced_memory(model, low_zero=device_map == "balanced_low_0", **whole)
+    model.tie_weights()
+    return infer_auto_device_map(model, max_memory=room, **whole)
+
+
+@contextlib.contextmanager
+def _parameters_on_meta(torch: Any) -> Iterator[None]:
+    """Parameters lose their storage as they are registered; buffers are computed for real."""
+    module_class = torch.nn.Module
+    register = module_class.register_parameter
+
+    def register_hollow(module: Any, name: str, parameter: Any) -> None:
+        register(module, name, parameter)
+        if parameter is not None and not parameter.is_meta:
+            module._parameters[name] = torch.nn.Parameter(parameter.detach().to("meta"), False)
+
+    module_class.register_parameter = register_hollow
+    try:
+        yield
+    finally:
+        module_class.register_parameter = register
+
+
+@contextlib.contextmanager
+def _without_initialisation(torch: Any) -> Iterator[None]:
+    """Nobody fills weights that are thrown away at once."""
+    init = torch.nn.init
+    names = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
+    saved = {name: getattr(init, name) for name in names}
+    for name in names:
+        setattr(init, name, lambda tensor, *args, **kwargs: tensor)
+    try:
+        yield
+    finally:
+        for name, function in saved.items():
+            setattr(init, name, function)

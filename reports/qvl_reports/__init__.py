@@ -1,1 +1,1 @@
-"""Renderers: pure functions from a report to text."""
+"""Renderers: pure functions from a report to text. They know no Qwen fact."""

@@ -90,6 +90,17 @@ class Clues:
             self._concepts[name] = None if match is None else self.page.line_at(match.start() + offset)
         return self._concepts[name]
 
+    def word(self, text: str) -> int | None:
+        """Index of the line where a word begins with `text` (any place for text that begins with a CJK sign), or None."""
+        prose, wanted = self.prose, text.lower()
+        at = prose.find(wanted)
+        bounded = wanted[0].isascii() and wanted[0].isalnum()
+        while at >= 0:
+            if not bounded or at == 0 or not (prose[at - 1].isascii() and prose[at - 1].isalnum()):
+                return self.page.line_at(at + len(self.page.low) - len(prose))
+            at = prose.find(wanted, at + 1)
+        return None
+
     @cached_property
     def families(self) -> tuple[str, ...]:
         """Model types of the Qwen-VL families named in the text, in the order of `_FAMILIES`."""

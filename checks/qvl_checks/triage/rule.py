@@ -23,7 +23,7 @@ FOREIGN_ENGINES = frozenset({"vllm", "sglang", "llama.cpp", "lmdeploy", "mlx", "
 class Rule(msgspec.Struct, frozen=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
 
-    `anywhere` lifts the ban on symptoms in other engines' and other models' texts. `note` is added to the explanation.
+    `anywhere` lifts the ban on symptoms in other engines' texts. `note` is added to the explanation.
     """
 
     id: str
@@ -62,8 +62,8 @@ Detector = Callable[[Case], Iterator[Hit]]
 def _one(case: Case, condition: str) -> tuple[bool, int | None]:
     clues = case.clues
     kind, _, value = condition.partition(":")
-    if kind == "says":
-        line = case.page.says(value)
+    if kind == "word":
+        line = clues.word(value)
         return line is not None, line
     if kind == "engine":
         return clues.engine == value, None
@@ -78,7 +78,7 @@ def _one(case: Case, condition: str) -> tuple[bool, int | None]:
 def holds(case: Case, condition: str) -> tuple[bool, int | None]:
     """Does ``a|b|c`` hold, and on which line?
 
-    A part is a concept of the lexicon, ``says:phrase``, ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
+    A part is a concept of the lexicon, ``word:beginning of a word`` (or words), ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
     ``qwen_vl``, ``legacy``, ``other_model`` or ``old_gpu``.
     """
     for part in condition.split("|"):
@@ -96,7 +96,7 @@ def apply(rule: Rule, case: Case) -> Hit | None:
         if found is None:
             return None
         lines.append(found)
-    elif not rule.anywhere and (case.clues.other_model or case.clues.engine in FOREIGN_ENGINES):
+    elif case.clues.other_model or (case.clues.engine in FOREIGN_ENGINES and not rule.anywhere):
         return None
     for condition in rule.needs:
         true, line = holds(case, condition)

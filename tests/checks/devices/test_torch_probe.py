@@ -1,0 +1,43 @@
+"""What the installed torch says about itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+import qvl_checks
+from qvl_checks.devices.torch_facts import DEVICES_TORCH, TorchFacts
+from qvl_doctor.facts import ProbeStatus
+from qvl_doctor.running.client import AgentClient
+
+ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
+TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
+
+
+def test_build_and_devices_of_the_reference_torch() -> None:
+    client = AgentClient(TARGET, ROOTS)
+    try:
+        imported = client.import_module("torch", 120)
+        record = client.run(DEVICES_TORCH.entry, {}, DEVICES_TORCH.budget_s)
+    finally:
+        client.close()
+    assert imported.status is ProbeStatus.OK, imported.reason
+    assert record.status is ProbeStatus.OK, record.reason
+    torch = msgspec.convert(record.data, TorchFacts)
+    assert torch.version == imported.version
+    assert torch.release is not None and torch.release >= (2, 0)
+    assert torch.cxx11_abi is not None
+    assert torch.numpy_bridge is True, torch.unread
+    assert torch.device_count == len(torch.devices) or torch.cuda_error
+    if not torch.cuda_built:
+        assert torch.cuda is None and torch.devices == ()
+
+
+def test_the_release_of_odd_versions() -> None:
+    assert TorchFacts(version="2.13.0+cpu").release == (2, 13)
+    assert TorchFacts(version="2.6.0a0+ecf3bae40a.nv25.1").release == (2, 6)
+    assert TorchFacts(version="unknown").release is None
+    assert TorchFacts().release is None

@@ -1,0 +1,92 @@
+"""Apply safe fixes to the bytes of a file and leave every other byte alone."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+import tokenize
+from pathlib import Path
+
+from packaging.version import Version
+
+from .finding import Edit, LintFinding
+from .project import lint_source
+
+NEWLINES = re.compile(rb"\r\n|\r|\n")
+
+
+def apply(data: bytes, edits: list[Edit], encoding: str = "utf-8") -> bytes:
+    """The text with the edits made; overlapping ones after the first are left out.
+
+    Positions are those of `ast`: 1-based lines, 0-based UTF-8 byte columns.
+    """
+    bom = data[:3] if data.startswith(b"\xef\xbb\xbf") else b""
+    text = data[len(bom) :].decode(encoding).encode("utf-8")
+    starts = [0, *(match.end() for match in NEWLINES.finditer(text))]
+    spans = sorted(
+        {(starts[e.line - 1] + e.column, starts[e.end_line - 1] + e.end_column, e.replacement) for e in edits}
+    )
+    parts: list[bytes] = []
+    position = 0
+    for start, end, replacement in spans:
+        if start < position or end > len(text):
+            continue
+        parts += [text[position:start], replacement.encode("utf-8")]
+        position = end
+    parts.append(text[position:])
+    return bom + b"".join(parts).decode("utf-8").encode(encoding)
+
+
+def encoding_of(data: bytes) -> str:
+    """The declared encoding, without the byte order mark."""
+    name, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def fix_source(data: bytes, path: str, transformers: Version, wanted: set[str]) -> tuple[bytes, int]:
+    """The file with all safe fixes of the wanted ids, and how many findings they cured.
+
+    Every fix is proved: after it the file parses and the finding is gone, otherwise it is not made.
+    """
+    encoding = encoding_of(data)
+    cured = 0
+    for _ in range(50):
+        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        before = lint_source(text, path, transformers)
+        candidate = _next(data, before, path, transformers, wanted, encoding)
+        if candidate is None:
+            return data, cured
+        data = candidate
+        cured += 1
+    return data, cured
+
+
+def _next(
+    data: bytes, findings: list[LintFinding], path: str, transformers: Version, wanted: set[str], encoding: str
+) -> bytes | None:
+    for finding in findings:
+        if finding.fix is None or not finding.fix.edits or finding.id not in wanted:
+            continue
+        candidate = apply(data, list(finding.fix.edits), encoding)
+        after = lint_source(candidate.decode("utf-8-sig" if encoding == "utf-8" else encoding), path, transformers)
+        if _count(after, finding.id) < _count(findings, finding.id) and not _broken(after) and len(after) <= len(findings):
+            return candidate
+    return None
+
+
+def _count(findings: list[LintFinding], rule_id: str) -> int:
+    return sum(finding.id == rule_id for finding in findings)
+
+
+def _broken(findings: list[LintFinding]) -> bool:
+    return any(finding.id == "lint.not-analysed" for finding in findings)
+
+
+def diff(path: Path, old: bytes, new: bytes) -> str:
+    """A unified diff of two versions of a file."""
+    encoding = encoding_of(old)
+    before = old.decode(encoding).splitlines(keepends=True)
+    after = new.decode(encoding).splitlines(keepends=True)
+    lines = difflib.unified_diff(before, after, f"a/{path.as_posix()}", f"b/{path.as_posix()}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -1,0 +1,293 @@
+"""The resolved program that rules look at: events by kind, and answers about models, dtypes and attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from packaging.version import Version
+
+from . import knowledge
+from .flow import events as ev
+from .flow.guards import Guard, contradicts
+from .flow.module import Module
+from .flow.values import (
+    ABSENT,
+    Absent,
+    Const,
+    DictItem,
+    Item,
+    ObjectItem,
+    Ref,
+    Value,
+    literal,
+    merge,
+    objects,
+    on_path,
+    text_of,
+)
+
+E = TypeVar("E", bound=ev.Event)
+
+HALF = {"torch.float16": "fp16", "torch.half": "fp16", "torch.bfloat16": "bf16"}
+FULL = {"torch.float32": "fp32", "torch.float": "fp32", "torch.float64": "fp64", "torch.double": "fp64"}
+_DTYPES = {**HALF, **FULL}
+AUTO_MAPS = {"auto", "balanced", "balanced_low_0", "sequential"}
+QWEN_MODULES = ("qwen_vl_utils",)
+
+
+class Program:
+    """All events of one analysis, for one release of transformers."""
+
+    def __init__(self, events: list[ev.Event], transformers: Version) -> None:
+        self.events = events
+        self.transformers = transformers
+        self._kinds: dict[type, list[ev.Event]] = {}
+        for event in events:
+            self._kinds.setdefault(type(event), []).append(event)
+        self._qwen_modules = {
+            id(event.site.module) for event in self.of(ev.Import) if event.name.partition(".")[0] in QWEN_MODULES
+        }
+        self._families: dict[int, frozenset[str]] = {}
+        self._related = self._find_related()
+
+    def of(self, kind: type[E]) -> list[E]:
+        """All events of one kind, in order."""
+        return self._kinds.get(kind, [])  # type: ignore[return-value]
+
+    # --- families -----------------------------------------------------------------------------------------------------
+
+    def families(self, load: ev.Load | ev.LoadProcessor) -> frozenset[str]:
+        """The Qwen-VL families that a load may mean; empty if it is another model or not known to be Qwen-VL."""
+        key = id(load)
+        if key not in self._families:
+            self._families[key] = self._resolve(load)
+        return self._families[key]
+
+    def _resolve(self, load: ev.Load | ev.LoadProcessor) -> frozenset[str]:
+        own = knowledge.family_of_class(load.cls)
+        if own:
+            if isinstance(load, ev.LoadProcessor):
+                named = self.named_families(load)
+                return named or frozenset({own})
+            return frozenset({own})
+        named = self.named_families(load)
+        if named:
+            return named
+        texts = [text_of(alt.item) for alt in on_path(load.source, load.path)]
+        unknown = all(text is None or "\0" in text or _opaque(text) for text in texts)
+        if unknown and id(load.site.module) in self._qwen_modules and load.cls.startswith("Auto"):
+            return knowledge.ANY_VL
+        return frozenset()
+
+    def named_families(self, load: ev.Load | ev.LoadProcessor) -> frozenset[str]:
+        """The families that the model id or path names; empty if any alternative names none."""
+        found: set[str] = set()
+        for alt in on_path(load.source, load.path):
+            text = text_of(alt.item)
+            families = knowledge.families_of_name(text) if text else frozenset()
+            if not families:
+                return frozenset()
+            found |= families
+        return frozenset(found)
+
+    def source_text(self, load: ev.Load | ev.LoadProcessor) -> str:
+        """Every text that the source may be, joined."""
+        return " ".join(text_of(alt.item) or "" for alt in load.source)
+
+    def loads(self) -> Iterator[tuple[ev.Load, frozenset[str]]]:
+        """The loads of Qwen-VL models with their families."""
+        for load in self.of(ev.Load):
+            families = self.families(load)
+            if families:
+                yield load, families
+
+    def processors(self) -> Iterator[tuple[ev.LoadProcessor, frozenset[str]]]:
+        """The loads of Qwen-VL processors with their families."""
+        for load in self.of(ev.LoadProcessor):
+            families = self.families(load)
+            if families:
+                yield load, families
+
+    def model_families(self, model: ObjectItem | None) -> frozenset[str]:
+        """The families of a model object."""
+        return self.families(model.data) if model is not None and isinstance(model.data, ev.Load) else frozenset()
+
+    def processor_families(self, processor: ObjectItem | None) -> frozenset[str]:
+        """The families of a processor object."""
+        if processor is None or not isinstance(processor.data, ev.LoadProcessor):
+            return frozenset()
+        return self.families(processor.data)
+
+    def _find_related(self) -> set[int]:
+        related = set(self._qwen_modules)
+        for load in (*self.of(ev.Load), *self.of(ev.LoadProcessor)):
+            if self.families(load):
+                related.add(id(load.site.module))
+        for event in self.of(ev.Import):
+            if knowledge.family_of_class(event.name.rpartition(".")[2]):
+                related.add(id(event.site.module))
+        return related
+
+    def related(self, module: Module) -> bool:
+        """Whether a file deals with Qwen-VL at all."""
+        return id(module) in self._related
+
+    def nearby(self, event: ev.Event, kind: type[E]) -> list[E]:
+        """Events of a kind in the same file."""
+        return [other for other in self.of(kind) if other.site.module is event.site.module]
+
+    def trains(self, module: Module) -> bool:
+        """Whether a file trains: its loads and forwards follow other rules."""
+        names = ("backward", "Trainer", "TrainingArguments", "SFTConfig", "GRPOConfig", "DPOConfig")
+        return any(
+            call.name.rpartition(".")[2].endswith(names) or ".optim." in f".{call.name}"
+            for call in self.of(ev.Call)
+            if call.site.module is module
+        )
+
+    def calls(self, *endings: str) -> list[ev.Call]:
+        """Library calls by the last part of their name."""
+        return [call for call in self.of(ev.Call) if call.name.rpartition(".")[2] in endings]
+
+    def runs_of(self, model: ObjectItem | None, generates: bool | None = None) -> list[ev.Run]:
+        """generate() and forward calls of a model."""
+        return [
+            run
+            for run in self.of(ev.Run)
+            if run.model is model and model is not None and (generates is None or run.generates is generates)
+        ]
+
+    def inputs_of(self, run: ev.Run) -> list[ev.Encode]:
+        """The processor calls whose result is spread into a run."""
+        found: dict[int, ev.Encode] = {}
+        for value in (*run.spreads, *run.args, *run.keywords.entries.values()):
+            for alt in value:
+                item = getattr(alt.item, "receiver", alt.item)
+                if isinstance(item, ObjectItem) and item.kind == "inputs" and not contradicts(alt.guard, run.path):
+                    found[id(item.data)] = item.data
+        return list(found.values())
+
+    def consumers(self, encode: ev.Encode) -> list[ev.Run]:
+        """The runs that get the result of a processor call."""
+        return [run for run in self.of(ev.Run) if encode in self.inputs_of(run)]
+
+    # --- arguments ----------------------------------------------------------------------------------------------------
+
+    def dtype(self, load: ev.Load) -> Value:
+        """The dtype argument under either name; Absent alternatives where none is given."""
+        return self.either(load, "dtype", "torch_dtype")
+
+    def either(self, call: ev.Call, *names: str) -> Value:
+        """The first of several keywords that is given."""
+        values = [call.keywords.get(name, call.path) for name in names]
+        given = [value for value in values if not all(isinstance(a.item, Absent) for a in value)]
+        if not given:
+            return ABSENT
+        if len(given) == 1:
+            return given[0]
+        return merge(*(tuple(a for a in value if not isinstance(a.item, Absent)) for value in given))
+
+    def attention(self, load: ev.Load) -> Value:
+        """The attention implementation that a load asks for."""
+        value = self.either(load, "attn_implementation", "_attn_implementation")
+        if value is ABSENT and literal(load.keywords.get("use_flash_attention_2", load.path)) is True:
+            return load.keywords.get("use_flash_attention_2")
+        model = load.result
+        if model is not None and value is ABSENT:
+            for config in objects(model.attributes.get("given_config", ()), "config"):
+                value = next(
+                    (config.attributes[k] for k in ("_attn_implementation", "attn_implementation") if k in config.attributes),
+                    value,
+                )
+        if model is not None and "attention" in model.attributes:
+            value = model.attributes["attention"]
+        return value
+
+    def quantised(self, load: ev.Load) -> bool:
+        """Whether a load quantises, or reads a checkpoint that says it is quantised."""
+        names = ("quantization_config", "load_in_4bit", "load_in_8bit")
+        given = any(name in load.keywords.entries for name in names)
+        return given or knowledge.is_prequantised(self.source_text(load))
+
+    def placement(self, load: ev.Load) -> Value:
+        """device_map as given."""
+        return load.keywords.get("device_map", load.path)
+
+
+def _opaque(text: str) -> bool:
+    """A local path says nothing about the architecture; a hub id of another family does."""
+    return text.startswith((".", "/", "~")) or "/" not in text or "checkpoint" in text.lower()
+
+
+def dtype_name(item: Item) -> str | None:
+    """'fp16', 'bf16', 'fp32', 'auto', or None if not known; 'absent' if not given."""
+    if isinstance(item, Absent) or (isinstance(item, Const) and item.value is None):
+        return "absent"
+    if isinstance(item, Ref):
+        return _DTYPES.get(item.name)
+    text = text_of(item)
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    return _DTYPES.get(text if text.startswith("torch.") else f"torch.{text}") or {"fp16": "fp16", "bf16": "bf16"}.get(text)
+
+
+def is_half(item: Item, version: Version) -> bool:
+    """Whether a load with this dtype surely computes in 16 bits."""
+    name = dtype_name(item)
+    return name in ("fp16", "bf16", "auto") or (name == "absent" and version.major >= 5)
+
+
+def is_full(item: Item, version: Version) -> bool:
+    """Whether a load with this dtype surely computes in 32 bits."""
+    name = dtype_name(item)
+    return name == "fp32" or (name == "absent" and version.major < 5)
+
+
+def attention_parts(item: Item) -> tuple[str | None, str | None]:
+    """(language model, vision tower) attention names; None where not given or not known."""
+    if isinstance(item, DictItem):
+        top = literal(item.get(""))
+        text, vision = literal(item.get("text_config"), top), literal(item.get("vision_config"), top)
+        return (text if isinstance(text, str) else None, vision if isinstance(vision, str) else None)
+    name = text_of(item)
+    if isinstance(item, Const) and item.value is True:
+        name = "flash_attention_2"
+    return name, name
+
+
+def is_flash(name: str | None) -> bool:
+    """Whether an attention name means a FlashAttention kernel."""
+    return name is not None and ("flash" in name) and "\0" not in name
+
+
+def device_kind(item: Item) -> str | None:
+    """'cuda', 'cpu', 'auto', 'meta' ... of a device or device_map text; None if not known."""
+    if isinstance(item, Const) and isinstance(item.value, int) and not isinstance(item.value, bool):
+        return "cuda"
+    text = text_of(item)
+    if text is None:
+        return None
+    return text.partition(":")[0].partition("\0")[0] or None
+
+
+def is_auto_map(item: Item) -> bool:
+    """Whether a device_map lets accelerate spread the weights."""
+    return isinstance(item, Const) and isinstance(item.value, str) and item.value in AUTO_MAPS
+
+
+def before(events: Iterable[E], event: ev.Event) -> Iterator[E]:
+    """The events that come earlier on a compatible path."""
+    for other in events:
+        if other.order < event.order and not contradicts(other.path, event.path):
+            yield other
+
+
+def certain_truth(value: Value, path: Guard) -> bool | None:
+    """The truth of a value on a path if all alternatives agree."""
+    outcomes = {bool(a.item.value) if isinstance(a.item, Const) else None for a in on_path(value, path)}
+    return outcomes.pop() if len(outcomes) == 1 else None
+
+

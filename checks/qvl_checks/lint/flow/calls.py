@@ -1,0 +1,302 @@
+"""Calls: arguments, inlining of the program's own functions, instances of its classes."""
+
+from __future__ import annotations
+
+import ast
+
+from . import attributes, expressions, library, methods
+from .frame import MAX_DEPTH, Frame, World
+from .guards import contradicts
+from .module import Module
+from .values import (
+    UNKNOWN,
+    Absent,
+    Alt,
+    ClassItem,
+    Const,
+    DictItem,
+    FunctionItem,
+    Item,
+    ListItem,
+    MethodItem,
+    ObjectItem,
+    PartialItem,
+    Ref,
+    Value,
+    merge,
+    of,
+    on_path,
+    soften,
+)
+
+MAX_INLINED = 24
+GRADIENT_SWITCHES = {"no_grad", "inference_mode"}
+
+
+def canonical(name: str) -> str:
+    """One spelling for names that are re-exported."""
+    return name
+
+
+def evaluate_call(frame: Frame, node: ast.Call) -> Value:
+    """The value of a call expression."""
+    function = expressions.evaluate(frame, node.func)
+    args: list[Value] = []
+    keywords = DictItem()
+    for argument in node.args:
+        value = expressions.evaluate(frame, argument)
+        if isinstance(argument, ast.Starred):
+            for alt in value[:1]:
+                if isinstance(alt.item, ListItem) and alt.item.exact:
+                    args.extend(alt.item.elements)
+                else:
+                    args.append(UNKNOWN)
+                    keywords.open = True
+        else:
+            args.append(value)
+    for keyword in node.keywords:
+        value = expressions.evaluate(frame, keyword.value)
+        if keyword.arg is None:
+            expressions.spread(frame, keywords, value)
+        else:
+            keywords.entries[keyword.arg] = value
+            keywords.keys[keyword.arg] = frame.site(keyword)
+    return call(frame, function, args, keywords, node)
+
+
+def call(frame: Frame, function: Value, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """Call every alternative of `function` on its own path."""
+    results: list[Value] = []
+    path = frame.path
+    for alt in function[:8]:
+        if contradicts(alt.guard, path):
+            continue
+        frame.path = path | alt.guard if len(function) > 1 else path
+        value = _call_item(frame, alt.item, args, keywords, node)
+        frame.path = path
+        results.append(
+            tuple(Alt(a.item, a.site, a.guard | alt.guard, a.soft) for a in value) if len(function) > 1 else value
+        )
+    return merge(*results) or UNKNOWN
+
+
+def _call_item(frame: Frame, item: Item, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    if isinstance(item, Ref):
+        return library.call(frame, item.name, args, keywords, node)
+    if isinstance(item, MethodItem):
+        return _call_method(frame, item, args, keywords, node)
+    if isinstance(item, FunctionItem):
+        return inline(frame, item, args, keywords)
+    if isinstance(item, ClassItem):
+        return instantiate(frame, item, args, keywords, node)
+    if isinstance(item, PartialItem):
+        merged = DictItem(dict(item.keywords.entries), dict(item.keywords.keys), item.keywords.open)
+        merged.spreads = list(item.keywords.spreads)
+        expressions.spread(frame, merged, of(keywords))
+        return call(frame, item.function, [*item.args, *args], merged, node)
+    if isinstance(item, ObjectItem):
+        if item.kind == "instance" and item.cls is not None:
+            method = attributes.find_method(item.cls, "__call__") or attributes.find_method(item.cls, "forward")
+            return inline(frame, method, [of(item), *args], keywords) if method else UNKNOWN
+        return methods.call_object(frame, item, args, keywords, node)
+    escape(frame, args, keywords)
+    return UNKNOWN
+
+
+def _call_method(frame: Frame, item: MethodItem, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    receiver = item.receiver
+    if isinstance(receiver, ObjectItem) and receiver.kind == "instance" and receiver.cls is not None:
+        method = attributes.find_method(receiver.cls, item.name)
+        if method is not None:
+            return inline(frame, method, [of(receiver), *args], keywords)
+    if isinstance(receiver, ClassItem):
+        method = attributes.find_method(receiver, item.name)
+        if method is not None:
+            return inline(frame, method, [of(receiver), *args], keywords)
+    return methods.call(frame, receiver, item.name, args, keywords, node)
+
+
+def escape(frame: Frame, args: list[Value], keywords: DictItem) -> None:
+    """Values go where the analysis cannot follow: callbacks will run, inputs may be moved."""
+    for value in (*args, *keywords.entries.values()):
+        for alt in value:
+            if isinstance(alt.item, FunctionItem):
+                frame.world.deferred.append(alt.item)
+            elif isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs":
+                alt.item.attributes["moved"] = UNKNOWN
+
+
+def define(
+    frame: Frame,
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+    owner: ClassItem | None = None,
+) -> FunctionItem:
+    """The function item of a definition, remembered so that it is analysed even if nobody calls it."""
+    scopes = (frame.names, *frame.closure) if frame.names is not frame.module.names else ()
+    item = FunctionItem(node, frame.module, () if owner and not scopes else scopes, owner)
+    frame.world.functions[id(node)] = item
+    return item
+
+
+def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictItem) -> Value:
+    """The value of calling one of the program's functions."""
+    node = item.node
+    if id(node) in frame.active or len(frame.active) >= MAX_DEPTH or item.inlined >= MAX_INLINED:
+        return UNKNOWN
+    item.inlined += 1
+    frame.world.executed.add(id(node))
+    inner = Frame(
+        frame.world,
+        item.module,
+        bind_parameters(frame, item, args, keywords),
+        item.closure,
+        frame.path,
+        frame.loops,
+        frame.gradients_off,
+        frame.autocast,
+        (*frame.functions, getattr(node, "name", "<lambda>")),
+        (*frame.active, id(node)),
+        frame.catches,
+        frame.tests,
+    )
+    return run_body(inner, item)
+
+
+def run_body(inner: Frame, item: FunctionItem) -> Value:
+    """Interpret a function body in its prepared frame; returns what it returns."""
+    from .statements import execute
+
+    node = item.node
+    if isinstance(node, ast.Lambda):
+        return expressions.evaluate(inner, node.body)
+    for decorator in node.decorator_list:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if ast.unparse(target).rpartition(".")[2] in GRADIENT_SWITCHES:
+            inner.gradients_off = True
+    if item.owner is not None:
+        inner.names["__class__"] = of(item.owner)
+    path = inner.path
+    execute(inner, node.body)
+    if inner.yields:
+        return of(ListItem(inner.yields[:8], exact=False))
+    known = merge(*inner.returns)
+    return tuple(Alt(a.item, a.site, a.guard - path, a.soft) for a in known) or (Alt(Const(None)),)
+
+
+def bind_parameters(
+    frame: Frame, item: FunctionItem, args: list[Value], keywords: DictItem
+) -> dict[str, Value]:
+    """The local names at the start of a call."""
+    spec = item.node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    names: dict[str, Value] = {}
+    home = Frame(frame.world, item.module, {}, item.closure, frame.path, active=frame.active)
+    defaults: dict[str, ast.expr] = {}
+    for parameter, default in zip(reversed(positional), reversed(spec.defaults), strict=False):
+        defaults[parameter.arg] = default
+    for parameter, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+        if keyword_default is not None:
+            defaults[parameter.arg] = keyword_default
+    for parameter, given in zip(positional, args, strict=False):
+        names[parameter.arg] = given
+    extra = args[len(positional) :]
+    if spec.vararg:
+        names[spec.vararg.arg] = of(ListItem(list(extra), not keywords.open, True))
+    rest = DictItem(open=keywords.open, spreads=list(keywords.spreads))
+    accepted = {p.arg for p in (*positional, *spec.kwonlyargs)}
+    for key, value in keywords.entries.items():
+        if key in accepted:
+            names[key] = _or_default(home, value, defaults.get(key))
+        else:
+            rest.entries[key] = value
+            if key in keywords.keys:
+                rest.keys[key] = keywords.keys[key]
+    if spec.kwarg:
+        names[spec.kwarg.arg] = of(rest)
+    for name in accepted - set(names):
+        if name in defaults and not keywords.open:
+            names[name] = soften(expressions.evaluate(home, defaults[name]))
+        else:
+            names[name] = UNKNOWN
+    return names
+
+
+def _or_default(home: Frame, value: Value, default: ast.expr | None) -> Value:
+    if default is None or not any(isinstance(a.item, Absent) for a in value):
+        return value
+    fallback = soften(expressions.evaluate(home, default))
+    parts: list[Value] = []
+    for alt in value:
+        if isinstance(alt.item, Absent):
+            parts.append(tuple(Alt(d.item, d.site, d.guard | alt.guard, d.soft) for d in fallback))
+        else:
+            parts.append((alt,))
+    return merge(*parts)
+
+
+def instantiate(frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """An instance of one of the program's classes."""
+    instance = ObjectItem("instance", cls=cls)
+    if cls.instance is None:
+        cls.instance = instance
+    initialiser = attributes.find_method(cls, "__init__")
+    if initialiser is not None:
+        inline(frame, initialiser, [of(instance), *args], keywords)
+    elif is_record(cls):
+        fill_record(cls, instance, args, keywords)
+    post = attributes.find_method(cls, "__post_init__") or attributes.find_method(cls, "setup")
+    if post is not None and initialiser is None:
+        inline(frame, post, [of(instance)], DictItem())
+    return of(instance, frame.site(node))
+
+
+def is_record(cls: ClassItem) -> bool:
+    """Dataclass-like: annotated fields become parameters."""
+    return any(isinstance(s, ast.AnnAssign) for s in cls.node.body)
+
+
+def fill_record(cls: ClassItem, instance: ObjectItem, args: list[Value], keywords: DictItem) -> None:
+    """Set the fields of a dataclass-like instance."""
+    for base in cls.bases:
+        for alt in base:
+            if isinstance(alt.item, ClassItem):
+                fill_record(alt.item, instance, [], keywords)
+    fields = [
+        s.target.id for s in cls.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+    ]
+    for number, name in enumerate(fields):
+        if number < len(args):
+            instance.attributes[name] = args[number]
+        elif name in keywords.entries:
+            instance.attributes[name] = keywords.entries[name]
+        elif name in cls.attributes and not keywords.open:
+            instance.attributes[name] = soften(cls.attributes[name])
+        else:
+            instance.attributes[name] = UNKNOWN
+
+
+def module_object(frame: Frame, module: Module) -> ObjectItem:
+    """An imported project module as a value."""
+    run_module(frame.world, module)
+    return ObjectItem("module", data=module)
+
+
+def run_module(world: World, module: Module) -> None:
+    """Interpret the top level of a module once."""
+    from .statements import execute
+
+    if module.executed:
+        return
+    module.executed = True
+    execute(Frame(world, module, module.names), module.tree.body)
+
+
+def batch(frame: Frame, loader: ObjectItem) -> Value:
+    """What a DataLoader yields: the result of its collate function on a list of samples."""
+    size = loader.attributes.get("batch_size", UNKNOWN)
+    one = any(isinstance(a.item, Const) and a.item.value in (1, None) for a in size)
+    samples = ListItem([UNKNOWN], exact=False, at_most_one=one)
+    collate = loader.attributes.get("collate_fn", ())
+    if not collate:
+        return UNKNOWN
+    return on_path(call(frame, collate, [of(samples)], DictItem(), loader.data.site.node), frame.path)

@@ -1,0 +1,417 @@
+"""Expressions to values, and stores into targets."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from . import attributes, calls, iteration, subscripts, truth
+from .events import SetAttribute
+from .frame import Frame
+from .values import (
+    UNKNOWN,
+    Absent,
+    Alt,
+    Const,
+    DictItem,
+    Item,
+    ListItem,
+    ObjectItem,
+    Text,
+    Value,
+    const,
+    literal,
+    merge,
+    of,
+    on_path,
+    overwrite,
+    text_of,
+)
+
+MAX_TEXT = 4_000
+MAX_ELEMENTS = 64
+
+
+def evaluate(frame: Frame, node: ast.expr) -> Value:
+    """The value of an expression on the current path."""
+    frame.step()
+    handler = _HANDLERS.get(type(node))
+    if handler is None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                evaluate(frame, child)
+        return UNKNOWN
+    return handler(frame, node) or UNKNOWN
+
+
+def _constant(frame: Frame, node: ast.Constant) -> Value:
+    return const(node.value, frame.site(node))
+
+
+def _name(frame: Frame, node: ast.Name) -> Value:
+    found = frame.lookup(node.id)
+    if found is not None:
+        return found
+    return of(attributes.builtin(node.id))
+
+
+def _attribute(frame: Frame, node: ast.Attribute) -> Value:
+    return attributes.read(frame, evaluate(frame, node.value), node.attr, node)
+
+
+def _subscript(frame: Frame, node: ast.Subscript) -> Value:
+    return subscripts.read(frame, evaluate(frame, node.value), node)
+
+
+def _call(frame: Frame, node: ast.Call) -> Value:
+    return calls.evaluate_call(frame, node)
+
+
+def _sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
+    result = ListItem(is_tuple=isinstance(node, ast.Tuple))
+    for number, element in enumerate(node.elts):
+        if number >= MAX_ELEMENTS:
+            result.exact = False
+            break
+        if isinstance(element, ast.Starred):
+            inner = evaluate(frame, element.value)
+            known = [a.item for a in inner if isinstance(a.item, ListItem)]
+            if len(known) == len(inner) == 1 and known[0].exact:
+                result.elements.extend(known[0].elements)
+            else:
+                result.exact = False
+                result.elements.append(UNKNOWN)
+        else:
+            result.elements.append(evaluate(frame, element))
+    return of(result, frame.site(node))
+
+
+def _dict(frame: Frame, node: ast.Dict) -> Value:
+    result = DictItem()
+    for key_node, value_node in zip(node.keys, node.values, strict=True):
+        value = evaluate(frame, value_node)
+        if key_node is None:
+            spread(frame, result, value)
+            continue
+        key = evaluate(frame, key_node)
+        name = literal(key)
+        if isinstance(name, (str, int)):
+            result.entries[name] = value
+            result.keys[name] = frame.site(key_node)
+        else:
+            result.open = True
+    return of(result, frame.site(node))
+
+
+def spread(frame: Frame, into: DictItem, value: Value) -> None:
+    """Merge `**value` into a dict, on the current path."""
+    for alt in value:
+        guard = alt.guard | frame.path
+        if isinstance(alt.item, ListItem):
+            for pair in alt.item.elements:
+                for inner in (a.item for a in pair if isinstance(a.item, ListItem) and len(a.item.elements) == 2):
+                    name = literal(inner.elements[0])
+                    if name is not None:
+                        into.entries[name] = overwrite(into.entries.get(name, _missing(into)), inner.elements[1], guard)
+            into.open = into.open or not alt.item.exact
+            continue
+        if isinstance(alt.item, Const) and alt.item.value is None:
+            continue
+        if not isinstance(alt.item, DictItem):
+            into.open = True
+            into.spreads.append((alt,))
+            continue
+        into.spreads.extend(alt.item.spreads)
+        own = guard if len(value) > 1 else frame.path
+        for key, entry in alt.item.entries.items():
+            old = into.entries.get(key, _missing(into))
+            present = tuple(a for a in entry if not isinstance(a.item, Absent))
+            absent = tuple(a for a in entry if isinstance(a.item, Absent))
+            new = overwrite(old, present, own) if not absent and own else None
+            if new is None:
+                kept = tuple(
+                    Alt(o.item, o.site, o.guard | a.guard, o.soft) for a in absent for o in old
+                )
+                new = merge(present, kept) if not own else overwrite(old, merge(present, kept), own)
+            into.entries[key] = new
+            if key in alt.item.keys:
+                into.keys[key] = alt.item.keys[key]
+        into.open = into.open or alt.item.open
+
+
+def _missing(item: DictItem) -> Value:
+    return UNKNOWN if item.open else (Alt(Absent()),)
+
+
+def set_key(frame: Frame, item: DictItem, key: Any, value: Value, node: ast.AST) -> None:
+    """`item[key] = value` on the current path."""
+    item.entries[key] = overwrite(item.entries.get(key, _missing(item)), value, frame.path)
+    item.keys[key] = frame.site(node)
+
+
+def _joined(frame: Frame, node: ast.JoinedStr) -> Value:
+    pieces: list[str | None] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            pieces.append(str(part.value))
+        elif isinstance(part, ast.FormattedValue):
+            inner = evaluate(frame, part.value)
+            text = literal(inner)
+            if text is not None and part.format_spec is None and not isinstance(text, bytes):
+                pieces.append(str(text))
+            else:
+                known = text_of(inner[0].item) if len(inner) == 1 else None
+                pieces.extend([known] if known and "\0" not in known else [None])
+    return of(string(pieces), frame.site(node))
+
+
+def string(pieces: list[str | None]) -> Item:
+    """A string item from pieces, None for holes."""
+    if all(piece is not None for piece in pieces):
+        return Const("".join(piece or "" for piece in pieces)[:MAX_TEXT])
+    return Text(tuple(pieces))
+
+
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+def _binary(frame: Frame, node: ast.BinOp) -> Value:
+    return binary(frame, node, evaluate(frame, node.left), evaluate(frame, node.right))
+
+
+def binary(frame: Frame, node: ast.BinOp, left: Value, right: Value) -> Value:
+    """The result of an operator on two values."""
+    results: list[Alt] = []
+    for a in left[:8]:
+        for b in right[:8]:
+            item = _combine(frame, node, a.item, b.item)
+            if item is not None:
+                soft = a.soft or b.soft
+                # The bare number or string belongs to where the expression stands.
+                results.append(Alt(item, frame.site(node), a.guard | b.guard, soft))
+            else:
+                return UNKNOWN
+    return merge(tuple(results)) or UNKNOWN
+
+
+def _combine(frame: Frame, node: ast.BinOp, left: Item, right: Item) -> Item | None:
+    if isinstance(node.op, ast.BitOr) and isinstance(left, DictItem):
+        result = DictItem(dict(left.entries), dict(left.keys), left.open)
+        spread(frame, result, of(right))
+        return result
+    if isinstance(node.op, ast.Add) and isinstance(left, ListItem) and isinstance(right, ListItem):
+        return ListItem(left.elements + right.elements, left.exact and right.exact, left.is_tuple)
+    if isinstance(node.op, ast.Mult) and isinstance(left, ListItem):
+        times = right.value if isinstance(right, Const) else None
+        if isinstance(times, int) and 0 <= times * len(left.elements) <= MAX_ELEMENTS:
+            return ListItem(left.elements * times, left.exact, left.is_tuple)
+        return ListItem(list(left.elements), False, left.is_tuple)
+    if isinstance(left, Const) and isinstance(right, Const):
+        return _arithmetic(node.op, left.value, right.value)
+    if isinstance(node.op, (ast.Add, ast.Div)):
+        first, second = text_of(left), text_of(right)
+        if first is not None or second is not None:
+            slash = "/" if isinstance(node.op, ast.Div) else None
+            return Text(tuple(p for p in (first, slash, second) if p is not slash or slash) if slash else (first, second))
+    return None
+
+
+def _arithmetic(op: ast.operator, left: Any, right: Any) -> Item | None:
+    if isinstance(left, str) and isinstance(op, ast.Div) and isinstance(right, str):
+        return Const(f"{left}/{right}"[:MAX_TEXT])
+    if isinstance(left, str) and isinstance(op, ast.Mod):
+        return Text((left.partition("%")[0], None))
+    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+    texts = isinstance(left, str) and isinstance(right, str) and isinstance(op, ast.Add)
+    function = _ARITHMETIC.get(type(op))
+    if isinstance(op, ast.Pow) and numbers and abs(left) < 1e6 and 0 <= right < 16:
+        return Const(left**right)
+    if function is None or not (numbers or texts):
+        return None
+    if numbers and (abs(left) > 1e15 or abs(right) > 1e15):
+        return None
+    try:
+        result = function(left, right)
+    except (ArithmeticError, ValueError):
+        return None
+    return Const(result[:MAX_TEXT] if isinstance(result, str) else result)
+
+
+def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
+    value = evaluate(frame, node.operand)
+    known = literal(value)
+    soft = any(alt.soft for alt in value)
+    if isinstance(node.op, ast.Not) and all(isinstance(a.item, Const) for a in value) and known is not None:
+        return (Alt(Const(not known), frame.site(node), soft=soft),)
+    if isinstance(node.op, ast.USub) and isinstance(known, (int, float)):
+        return (Alt(Const(-known), frame.site(node), soft=soft),)
+    return UNKNOWN
+
+
+def _bool(frame: Frame, node: ast.BoolOp) -> Value:
+    is_or = isinstance(node.op, ast.Or)
+    results: list[Alt] = []
+    for number, part in enumerate(node.values):
+        value = evaluate(frame, part)
+        last = number == len(node.values) - 1
+        for alt in value:
+            constant = isinstance(alt.item, Const)
+            truth = bool(alt.item.value) if isinstance(alt.item, Const) else None
+            if last or not constant or truth is is_or or alt.soft:
+                results.append(alt)
+        if not last and value and all(
+            isinstance(a.item, Const) and not a.soft and bool(a.item.value) is is_or for a in value
+        ):
+            break
+        if not last and is_or and value and all(isinstance(a.item, Const) and not a.item.value for a in value):
+            results = [alt for alt in results if alt not in value]
+    return merge(tuple(results)) or UNKNOWN
+
+
+def _compare(frame: Frame, node: ast.Compare) -> Value:
+    left = evaluate(frame, node.left)
+    rights = [evaluate(frame, comparator) for comparator in node.comparators]
+    if len(rights) != 1:
+        return UNKNOWN
+    right, op = rights[0], node.ops[0]
+    if not all(isinstance(a.item, Const) for a in (*left, *right)):
+        return UNKNOWN
+    outcomes = set()
+    for a in left:
+        for b in right:
+            outcomes.add(_compared(op, a.item.value, b.item.value))  # type: ignore[attr-defined]
+    outcome = outcomes.pop() if len(outcomes) == 1 else None
+    if outcome is None:
+        return UNKNOWN
+    soft = any(a.soft for a in (*left, *right))
+    return (Alt(Const(outcome), frame.site(node), soft=soft),)
+
+
+def _compared(op: ast.cmpop, left: Any, right: Any) -> bool | None:
+    try:
+        if isinstance(op, (ast.Eq, ast.Is)):
+            return bool(left == right)
+        if isinstance(op, (ast.NotEq, ast.IsNot)):
+            return bool(left != right)
+        if isinstance(op, ast.In):
+            return bool(left in right)
+        if isinstance(op, ast.NotIn):
+            return bool(left not in right)
+        table = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+        return bool(table[type(op)](left, right))
+    except (TypeError, KeyError):
+        return None
+
+
+def _conditional(frame: Frame, node: ast.IfExp) -> Value:
+    (key, arm, sign), known = truth.condition(frame, node.test)
+    path = frame.path
+    results: list[Value] = []
+    for taken, branch in ((True, node.body), (False, node.orelse)):
+        extended = frame.with_literal((key, arm, sign is taken))
+        if extended is None or known is (not taken):
+            continue
+        frame.path = extended if known is None else path
+        value = evaluate(frame, branch)
+        frame.path = path
+        results.append(
+            value
+            if known is not None
+            else tuple(Alt(a.item, a.site, a.guard | {(key, arm, sign is taken)}, a.soft) for a in value)
+        )
+    return merge(*results) or UNKNOWN
+
+
+def _lambda(frame: Frame, node: ast.Lambda) -> Value:
+    return of(calls.define(frame, node), frame.site(node))
+
+
+def _walrus(frame: Frame, node: ast.NamedExpr) -> Value:
+    value = evaluate(frame, node.value)
+    store(frame, node.target, value)
+    return value
+
+
+def _awaited(frame: Frame, node: ast.Await | ast.YieldFrom) -> Value:
+    return evaluate(frame, node.value)
+
+
+def _yielded(frame: Frame, node: ast.Yield) -> Value:
+    if node.value is not None:
+        frame.yields.append(evaluate(frame, node.value))
+    return UNKNOWN
+
+
+def _starred(frame: Frame, node: ast.Starred) -> Value:
+    return evaluate(frame, node.value)
+
+
+def _slice(frame: Frame, node: ast.Slice) -> Value:
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            evaluate(frame, part)
+    return UNKNOWN
+
+
+def _comprehension(frame: Frame, node: Any) -> Value:
+    return iteration.comprehension(frame, node)
+
+
+def store(frame: Frame, target: ast.expr, value: Value) -> None:
+    """Assign `value` to a name, attribute, subscript or pattern."""
+    if isinstance(target, ast.Name):
+        frame.assign(target.id, value)
+    elif isinstance(target, ast.Attribute):
+        attributes.write(frame, evaluate(frame, target.value), target.attr, value, target)
+    elif isinstance(target, ast.Subscript):
+        subscripts.write(frame, target, value)
+    elif isinstance(target, ast.Starred):
+        store(frame, target.value, UNKNOWN)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for number, element in enumerate(target.elts):
+            store(frame, element, iteration.element(value, number, len(target.elts)))
+
+
+def set_attribute(frame: Frame, item: ObjectItem, name: str, value: Value, node: ast.AST) -> None:
+    """Record and apply `item.name = value`."""
+    item.attributes[name] = overwrite(item.attributes.get(name), value, frame.path)
+    frame.emit(SetAttribute(frame.site(node), what=item, name=name, value=on_path(value, frame.path)))
+
+
+_HANDLERS: dict[type, Callable[[Frame, Any], Value]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Call: _call,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Set: _sequence,
+    ast.Dict: _dict,
+    ast.JoinedStr: _joined,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _bool,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.Lambda: _lambda,
+    ast.NamedExpr: _walrus,
+    ast.Await: _awaited,
+    ast.YieldFrom: _awaited,
+    ast.Yield: _yielded,
+    ast.Starred: _starred,
+    ast.Slice: _slice,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+}

@@ -1,0 +1,102 @@
+"""The state of the interpretation: the world that is shared, and one frame per function call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .events import Event
+from .guards import ALWAYS, Guard, Literal, contradicts
+from .module import Module
+from .values import UNKNOWN, FunctionItem, Site, Value, on_path, overwrite
+
+MAX_STEPS = 60_000
+MAX_DEPTH = 12
+
+E = TypeVar("E", bound=Event)
+
+
+class BudgetExceeded(Exception):
+    """The program needs more steps than the analysis may take."""
+
+
+@dataclass(eq=False, slots=True)
+class World:
+    """What all frames of one analysis share."""
+
+    resolve: Callable[[Module, str, int], Module | None]
+    """(importing module, dotted name, level) -> project module, or None for a library."""
+    events: list[Event] = field(default_factory=list)
+    steps: int = 0
+    limit: int = MAX_STEPS
+    functions: dict[int, FunctionItem] = field(default_factory=dict)
+    """Every function seen, by the id of its node."""
+    executed: set[int] = field(default_factory=set)
+    """Ids of function nodes whose body was interpreted."""
+    deferred: list[FunctionItem] = field(default_factory=list)
+    unsure: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """One activation: names, path, and the surroundings that matter to rules."""
+
+    world: World
+    module: Module
+    names: dict[str, Value]
+    closure: tuple[dict[str, Value], ...] = ()
+    path: Guard = ALWAYS
+    loops: int = 0
+    gradients_off: bool = False
+    autocast: bool = False
+    functions: tuple[str, ...] = ()
+    active: tuple[int, ...] = ()
+    catches: frozenset[str] = frozenset()
+    tests: tuple[str, ...] = ()
+    returns: list[Value] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    globals_declared: set[str] = field(default_factory=set)
+
+    def step(self) -> None:
+        """Count one unit of work. Raises BudgetExceeded."""
+        self.world.steps += 1
+        if self.world.steps > self.world.limit:
+            raise BudgetExceeded
+
+    def site(self, node: ast.AST) -> Site:
+        """The place of `node` in this frame's module."""
+        return Site(self.module, node)
+
+    def lookup(self, name: str) -> Value | None:
+        """The value of a name on the current path, or None."""
+        for scope in (self.names, *self.closure, self.module.names):
+            if name in scope:
+                return on_path(scope[name], self.path) or UNKNOWN
+        return None
+
+    def assign(self, name: str, value: Value) -> None:
+        """Set a name on the current path."""
+        scope = self.names
+        if name in self.globals_declared:
+            scope = next((s for s in self.closure if name in s), self.module.names)
+        scope[name] = overwrite(scope.get(name), value, self.path)
+
+    def with_literal(self, literal: Literal) -> Guard | None:
+        """The path extended by one literal; None if that contradicts it."""
+        extra: Guard = frozenset({literal})
+        return None if contradicts(self.path, extra) else self.path | extra
+
+    def emit(self, event: E) -> E:
+        """Record an event with this frame's surroundings."""
+        event.path = self.path
+        event.order = len(self.world.events)
+        event.loops = self.loops
+        event.gradients_off = self.gradients_off
+        event.autocast = self.autocast
+        event.functions = self.functions
+        event.catches = self.catches
+        event.tests = self.tests
+        self.world.events.append(event)
+        return event

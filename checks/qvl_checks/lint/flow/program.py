@@ -1,0 +1,90 @@
+"""From a module to its events."""
+
+from __future__ import annotations
+
+import ast
+
+from . import calls
+from .events import Event
+from .frame import BudgetExceeded, Frame, World
+from .guards import ALWAYS
+from .module import Module
+from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
+
+LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
+
+
+def analyse(world: World, modules: list[Module]) -> list[Event]:
+    """Interpret the modules, then everything in them that nobody calls. Returns all events in order."""
+    for module in modules:
+        _guarded(world, lambda module=module: calls.run_module(world, module))  # type: ignore[misc]
+    roots, others = _by_use(world, modules)
+    for function in (*roots, *others):
+        _guarded(world, lambda function=function: run_alone(world, function))  # type: ignore[misc]
+    return world.events
+
+
+def _guarded(world: World, work: object) -> None:
+    world.limit = world.steps + 60_000
+    try:
+        work()  # type: ignore[operator]
+    except BudgetExceeded:
+        world.unsure = True
+
+
+def _by_use(world: World, modules: list[Module]) -> tuple[list[FunctionItem], list[FunctionItem]]:
+    used: set[str] = set()
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call):
+                if isinstance(node.func, ast.Name):
+                    used.add(node.func.id)
+                elif isinstance(node.func, ast.Attribute):
+                    used.add(node.func.attr)
+    functions = [f for f in world.functions.values() if not isinstance(f.node, ast.Lambda)]
+    roots = [f for f in functions if getattr(f.node, "name", "") not in used]
+    return roots, [f for f in functions if f not in roots]
+
+
+def run_alone(world: World, item: FunctionItem) -> None:
+    """Interpret a function that no analysed code calls, with defaults for what is not known."""
+    node = item.node
+    if id(node) in world.executed or isinstance(node, ast.Lambda):
+        return
+    world.executed.add(id(node))
+    outer = Frame(world, item.module, {}, item.closure)
+    args: list[Value] = []
+    if item.owner is not None and _takes_self(node):
+        if item.owner.instance is None and node.name != "__init__":
+            calls.instantiate(outer, item.owner, [], DictItem(), node)
+        item.owner.instance = item.owner.instance or ObjectItem("instance", cls=item.owner)
+        args = [of(item.owner.instance)]
+    names = calls.bind_parameters(outer, item, args, DictItem())
+    for name, kind in LINKED.items():
+        if names.get(name) == UNKNOWN:
+            names[name] = _only_one(world, kind)
+    path = ALWAYS | {("entry", id(node), True)} if node.name != "__init__" else ALWAYS
+    inner = Frame(
+        world,
+        item.module,
+        names,
+        item.closure,
+        path,
+        functions=(node.name,),
+        active=(id(node),),
+    )
+    calls.run_body(inner, item)
+
+
+def _takes_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list)
+
+
+def _only_one(world: World, kind: str) -> Value:
+    """The one model (processor, tokenizer) of the program: what a parameter of that name must be."""
+    found = {
+        id(item): item
+        for event in world.events
+        if isinstance(item := getattr(event, "result", None), ObjectItem) and item.kind == kind
+    }
+    return of(next(iter(found.values()))) if len(found) == 1 else UNKNOWN

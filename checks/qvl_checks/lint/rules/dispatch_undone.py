@@ -1,0 +1,65 @@
+"""Moving a model that device_map has spread."""
+
+import ast
+from collections.abc import Iterator
+
+from ..facts import Program, device_kind, is_auto_map
+from ..finding import Edit
+from ..flow.events import Load, Move
+from ..flow.values import CERTAIN, NEVER, Item, MethodItem, Ref, is_given, judge
+from ..rule import Report, Rule
+
+RULE = Rule("memory.dispatch-undone", "Moving the model undoes what device_map did.")
+
+
+def check(program: Program) -> Iterator[Report]:
+    """`.to(device)` and `.cuda()` on models loaded with an automatic device_map."""
+    for move in program.of(Move):
+        load = move.what.data if move.what is not None else None
+        if not isinstance(load, Load) or not program.families(load) or not is_given(move.device):
+            continue
+        certainty, _ = judge(move.path | load.path, [program.placement(load), move.device], _undoes)
+        likely, _ = judge(move.path | load.path, [program.placement(load), move.device], _may_undo)
+        if certainty == NEVER and likely != CERTAIN:
+            continue
+        yield RULE.at(
+            move.site,
+            "warning" if certainty == CERTAIN else "info",
+            "device_map spread this model over the devices; moving it afterwards puts all weights on one of them, or raises.",
+            "Delete the move and send only the inputs to model.device.",
+            *_deletion(move),
+        )
+
+
+def _undoes(placement: Item, device: Item) -> bool:
+    return is_auto_map(placement) and (
+        device_kind(device) in ("cuda", "cpu", "mps", "xpu", "npu") or _is_accelerator_device(device)
+    )
+
+
+def _may_undo(placement: Item, device: Item) -> bool:
+    if not is_auto_map(placement):
+        return False
+    if _undoes(placement, device):
+        return True
+    name = device.name if isinstance(device, (MethodItem, Ref)) else ""
+    return any(word in name for word in ("device", "rank", "gpu"))
+
+
+def _is_accelerator_device(device: Item) -> bool:
+    return (
+        isinstance(device, MethodItem) and device.name == "device" and getattr(device.receiver, "kind", "") == "accelerator"
+    )
+
+
+def _deletion(move: Move) -> tuple[Edit, ...]:
+    """Cut `.to(...)` out of the expression; a statement that only moves is left as the bare name."""
+    node = getattr(move.site.node, "call", None)
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return ()
+    if move.method == "to" and (len(node.args) != 1 or node.keywords):
+        return ()
+    base = node.func.value
+    if base.end_lineno is None or base.end_col_offset is None or node.end_lineno is None or node.end_col_offset is None:
+        return ()
+    return (Edit(base.end_lineno, base.end_col_offset, node.end_lineno, node.end_col_offset, ""),)

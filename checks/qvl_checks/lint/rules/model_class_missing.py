@@ -1,0 +1,46 @@
+"""A class that the release does not have."""
+
+from collections.abc import Iterator
+
+from ..facts import Program
+from ..flow.events import Import
+from ..knowledge import family_of_class, version_table
+from ..rule import Report, Rule
+
+RULE = Rule("versions.model-class-missing", "A transformers class is imported that this release does not have.")
+GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError", "RuntimeError"}
+_SHAPES = ("ForConditionalGeneration",)
+
+
+def check(program: Program) -> Iterator[Report]:
+    """Imports of classes against the table of first releases, and spellings that never existed."""
+    first = version_table("first_release")
+    for event in program.of(Import):
+        root, _, _ = event.name.partition(".")
+        name = event.name.rpartition(".")[2]
+        if root not in ("transformers", "modelscope") or guarded(event):
+            continue
+        if not program.related(event.site.module) and not family_of_class(name):
+            continue
+        needed = first.get(name)
+        if needed is not None and program.transformers < needed:
+            yield RULE.at(
+                event.site,
+                "error",
+                f"transformers {program.transformers} has no {name}; it came with {needed}.",
+                f"Upgrade in the interpreter that runs this: pip install -U 'transformers>={needed}'.",
+            )
+        elif needed is None and (meant := _misspelt(name, list(first))):
+            yield RULE.at(event.site, "error", f"transformers has no {name}; the class is spelt {meant}.", f"Import {meant}.")
+
+
+def guarded(event: Import) -> bool:
+    """Whether the program is prepared for the import to fail."""
+    return bool(event.catches & GUARDS) or any("version" in test or "available" in test for test in event.tests)
+
+
+def _misspelt(name: str, known: list[str]) -> str | None:
+    plain = name.lower().replace("_", "")
+    if not plain.startswith("qwen") or not name.endswith(_SHAPES):
+        return None
+    return next((k for k in known if k.lower().replace("_", "") == plain and k != name), None)

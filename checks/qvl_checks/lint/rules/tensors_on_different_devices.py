@@ -1,0 +1,124 @@
+"""Weights here, inputs there."""
+
+from collections.abc import Iterator
+
+from ..facts import Program, device_kind, is_auto_map
+from ..flow.events import Call, Encode, Load, Run
+from ..flow.module import Module
+from ..flow.values import (
+    ABSENT,
+    CERTAIN,
+    Absent,
+    Const,
+    DictItem,
+    Item,
+    Value,
+    is_absent,
+    judge,
+    literal,
+    text_of,
+)
+from ..rule import Report, Rule
+
+RULE = Rule("devices.tensors-on-different-devices", "Weights and inputs end up on different devices.")
+LAUNCHERS = {"init_process_group", "Accelerator", "PartialState", "init_distributed"}
+RANKS = {"LOCAL_RANK", "RANK", "WORLD_SIZE"}
+
+
+def check(program: Program) -> Iterator[Report]:
+    """Automatic maps in every rank, and inputs that are not where the model is."""
+    yield from _one_map_per_rank(program)
+    for run in program.of(Run):
+        if program.model_families(run.model) and run.model is not None:
+            yield from _inputs_elsewhere(program, run)
+
+
+def _one_map_per_rank(program: Program) -> Iterator[Report]:
+    for load, _ in program.loads():
+        certainty, _ = judge(load.path, [program.placement(load)], is_auto_map)
+        if certainty == CERTAIN and _launched(program, load.site.module):
+            yield RULE.at(
+                load.keywords.keys.get("device_map", load.site),
+                "warning",
+                "Every rank of this distributed run spreads its own copy over all GPUs, so tensors of one rank meet on different devices.",
+                'Give each rank one device, device_map={"": local_rank}, or run one process with device_map="auto".',
+            )
+
+
+def _launched(program: Program, module: Module) -> bool:
+    for call in program.of(Call):
+        if call.site.module is not module:
+            continue
+        if call.name.rpartition(".")[2] in LAUNCHERS:
+            return True
+        if call.name in ("os.environ.get", "os.getenv") and call.args and literal(call.args[0]) in RANKS:
+            return True
+    return _reads_rank(module)
+
+
+def _reads_rank(module: Module) -> bool:
+    return any(f'os.environ["{rank}"]' in module.text or f"os.environ['{rank}']" in module.text for rank in ("LOCAL_RANK",))
+
+
+def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
+    load = run.model.data if run.model else None
+    if not isinstance(load, Load) or load.keywords.open:
+        return
+    moved = run.state.get("moved", ABSENT)
+    home = _place(program.placement(load), moved, run, load)
+    for encode in program.inputs_of(run):
+        away = _inputs_place(run, encode)
+        if home is None or away is None:
+            continue
+        if home.partition(":")[0] != away.partition(":")[0] or (":" in home and _index(home) != _index(away)):
+            yield RULE.at(
+                run.site,
+                "warning",
+                f"The model is on {home} and its inputs are on {away}.",
+                "Send the inputs to model.device.",
+            )
+            return
+
+
+def _index(place: str) -> str:
+    return place.partition(":")[2] or "0"
+
+
+def _place(placement: Value, moved: Value, run: Run, load: Load) -> str | None:
+    """The one device of the model, or None if it is spread or not known."""
+    value = moved if not is_absent(moved) and moved else placement
+    places = {_device(a.item) for a in value}
+    if len(places) != 1:
+        return None
+    place = places.pop()
+    return place if place and place.partition(":")[0] in ("cuda", "cpu") else None
+
+
+def _device(item: Item) -> str | None:
+    if isinstance(item, Absent):
+        return None
+    if isinstance(item, DictItem):
+        whole = item.get("")
+        return _device(whole[0].item) if len(item.entries) == 1 and len(whole) == 1 else None
+    if isinstance(item, Const) and isinstance(item.value, int) and not isinstance(item.value, bool):
+        return f"cuda:{item.value}"
+    text = text_of(item)
+    if text is None or "\0" in text or device_kind(item) not in ("cuda", "cpu"):
+        return None
+    return text
+
+
+def _inputs_place(run: Run, encode: Encode) -> str | None:
+    """Where the inputs of a run are: 'cpu' if nothing moved them."""
+    for value in (*run.spreads, *run.args):
+        for alt in value:
+            item = alt.item
+            if getattr(item, "data", None) is not encode or getattr(item, "kind", "") != "inputs":
+                continue
+            moved = item.attributes.get("moved", ABSENT)  # type: ignore[attr-defined]
+            if is_absent(moved):
+                tensors = literal(encode.keywords.get("return_tensors", encode.path)) == "pt"
+                return "cpu" if tensors and "device" not in encode.keywords.entries else None
+            places = {_device(a.item) for a in moved}
+            return places.pop() if len(places) == 1 else None
+    return None

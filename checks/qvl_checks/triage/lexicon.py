@@ -1,6 +1,7 @@
 """How people say things: concepts of a symptom description, in English and Chinese.
 
-Every pattern is matched against lower-cased text and is linear: bounded repeats only, none nested.
+Every pattern is matched against lower-cased text and is linear: bounded repeats only, none nested. They are compiled
+with ``re.ASCII``, so that a Chinese character next to a Latin word counts as a word boundary.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _WORDS: dict[str, str] = {
     r"|(?:gpu ?0|卡 ?0|0 ?号卡|第一张(?:卡|显卡|gpu)?|首卡|0卡|一张卡).{0,14}(?:满|爆|oom|占|上涨|显存|溢出)|其[余他它].{0,14}(?:空|闲|没|几乎|不)|只(?:用|占|占用|使用|有)了?.{0,4}(?:一张|第一张|0)|显存.{0,4}(?:不均|分配不均)|不均衡|unbalanced|imbalance|unevenly",
     "multi_gpu": r"multi[- ]?(?:ple )?(?:gpu|card)|multiple (?:gpus|cards)|(?:two|three|four|six|eight|both|several|2|3|4|6|8) ?(?:x|\*)? ?(?:\w+[- ]){0,3}?(?:gpus|cards)|\b(?:[2-9]|1[06]) ?(?:x|\*) ?(?:nvidia |geforce |rtx |tesla )?(?:a100|a800|h100|h800|h20|h200|v100|t4|l4|l20|l40s?|a10|a6000|a40|rtx|[2345]0[6789]0|2080|p40)|cuda:[1-9]|gpu ?[1-9]\b|(?:over|across|split|on|onto|between) (?:both|two|2|4|8|several|all)(?: \w+){0,2} ?(?:gpus?|cards?)?|tensor[_ -]parallel|\btp ?= ?[2-9]|world_size|torchrun|device_map ?= ?[\"']?(?:auto|balanced)|sharded|dual[- ](?:gpu|[345]0)|p2p"
     r"|多卡|多张(?:卡|显卡|gpu)|多gpu|双卡|双\d{4}|[两二三四六八2-8] ?(?:张|块|卡)|多个gpu|两张|四卡|八卡|并行",
-    "single_gpu_ok": r"(?:single|one|1|either|each|any one)[ -]?(?:\w+ )?(?:gpu|card)s?[^.\n]{0,60}(?:fine|ok|okay|correct|works?|good|normal|right|sens|clean|expected|alone)|(?:fine|ok|correct\w*|works?|good|normal\w*|sensibl\w*|expected|right)[^.\n]{0,50}(?:on|with|using) (?:a |either |each |any |just |only )?(?:single|one|1|either|each)\b|either (?:gpu|card) alone|single[- ](?:gpu|card)|(?:cuda_visible_devices ?= ?0)[^,\d][^.\n]{0,50}(?:fine|ok|works|correct|normal)|单卡.{0,20}(?:正常|没问题|可以|没有问题|没事|ok|对)|一张卡.{0,12}(?:正常|没问题|可以|ok)|单(?:张|块|独).{0,16}(?:正常|没问题|可以)",
+    "single_gpu_ok": r"(?:device_map ?= ?)?[\"']cuda(?::[\dx])?[\"'][^\n]{0,60}(?:works?|fine|correct|正常|可以)|单卡才|只有.{0,40}(?:单卡|单张).{0,14}(?:正常|可以|能)|(?:single|one|1|either|each|any one)[ -]?(?:\w+ )?(?:gpu|card)s?[^.\n]{0,60}(?:fine|ok|okay|correct|works?|good|normal|right|sens|clean|expected|alone)|(?:fine|ok|correct\w*|works?|good|normal\w*|sensibl\w*|expected|right)[^.\n]{0,50}(?:on|with|using) (?:a |either |each |any |just |only )?(?:single|one|1|either|each)\b|either (?:gpu|card) alone|single[- ](?:gpu|card)|(?:cuda_visible_devices ?= ?0)[^,\d][^.\n]{0,50}(?:fine|ok|works|correct|normal)|单卡.{0,20}(?:正常|没问题|可以|没有问题|没事|ok|对)|一张卡.{0,12}(?:正常|没问题|可以|ok)|单(?:张|块|独).{0,16}(?:正常|没问题|可以)",
     "p2p": r"\bp2p\b|peer[- ]to[- ]peer|peer access|can_device_access_peer|\biommu\b|\bacs\b|copy between gpus|(?:to|on) [\"'(]{0,2}cuda:1[\"')]{0,2}[^.\n]{0,60}(?:zero|wrong|differ|garbage|nan)|跨卡(?:拷贝|复制)|卡间(?:通信|拷贝|复制)|全(?:是|为)?0",
-    "slow": r"\bslow|takes? (?:about |over |around |more than )?\d+ ?(?:s|sec|seconds|min|minutes|hours?)\b|very long|too long|\d+ ?(?:x|times) (?:slower|longer)|slower|tokens?/s|sec(?:onds)?/token|latency|performance (?:drop|regress)|很慢|太慢|变慢|非常慢|特别慢|越来越慢|巨慢|慢|耗时|速度",
+    "slow": r"\bslow|slow(?:down|er)|takes? (?:about |over |around |more than )?\d+ ?(?:s|sec|seconds|min|minutes|hours?)\b|very long|too long|\d+ ?(?:x|times) (?:slower|longer)|slower|tokens?/s|sec(?:onds)?/token|latency|performance (?:drop|regress)|很慢|太慢|变慢|非常慢|特别慢|越来越慢|巨慢|慢|耗时|速度",
     "per_token_slow": r"(?:time|latency|cost|seconds?) per token[^.\n]{0,40}(?:grow|increas|ris|longer|slower)|each (?:new |next )?token[^.\n]{0,40}(?:slower|longer|more time)|slower (?:and slower|with (?:every|each))|(?:gets|getting|becomes) slower|quadratic|每(?:个|生成).{0,8}token.{0,12}(?:慢|越来越|增)|越(?:来|往后|生成)越慢|越往后.{0,6}慢",
-    "hang": r"\bhangs?\b|\bhung\b|\bstuck\b|freez|\bfroze|never (?:returns|finishes|ends)|no response|deadlock|blocks? forever|does not (?:return|finish|move)|卡住|卡死|卡在|挂起|无响应|没有反应|不动|一直(?:卡|没)",
+    "hang": r"\bhang(?:s|ing)?\b|\bhung\b|\bstuck|freez|\bfroze|never (?:returns|finishes|ends)|no response|deadlock|blocks? forever|does not (?:return|finish|move)|卡住|卡死|卡在|挂起|无响应|没有反应|不动|一直(?:卡|没)",
     # output
     "garbled": r"gibberish|garbage|garbled|nonsens|!!!!|random (?:tokens?|characters?|text|words)|meaningless|incoherent|corrupt(?:ed)? (?:text|output)|scrambled|broken output|wrong characters|乱码|感叹号|胡言乱语|乱说|乱答|不知所云|无意义|全是!|答非所问|输出.{0,6}(?:混乱|异常|错乱)|！！",
     "bangs": r"!{4,}|exclamation marks?|感叹号|叹号|！{2,}",
@@ -33,7 +34,7 @@ _WORDS: dict[str, str] = {
     "repeat": r"repeat(?!able|_kv)\w*|repetiti|endless|infinite(?:ly)? (?:loop|repeat|generat)|never stops|doesn't stop|does not stop|over and over|same (?:sentence|word|paragraph|phrase|token|line)|the the the|重复|复读|停不下来|无限|不断输出|死循环|不停",
     "accuracy_drop": r"\d{1,3}(?:\.\d{1,2})? ?%[^.\n]{0,80}\d{1,3}(?:\.\d{1,2})? ?%|accurac|\bscores?\b|benchmark|chartqa|mmmu|docvqa|textvqa|ocrbench|mmbench|worse|drops?\b|degrad|regress|wrong (?:answers?|results?|output|box)|decline|lower (?:than|result)|inferior|perplexity|\bppl\b|ignores? (?:the )?instruction|cannot follow|follow(?:s|ing)? instructions?|bad (?:output|result)|quality|mean ?iou|掉点|下降|变差|精度|准确率|效果(?:差|很差|变差|不好|不如|下降)|指标|得分|不如|错误答案|降低|能力|幻觉|差很多|差距",
     "different_output": r"different (?:output|result|answer|logits?|text)|outputs? (?:\w+ ){0,3}(?:differ|change|mismatch)|results? (?:\w+ ){0,3}differ|logits? (?:\w+ ){0,4}differ|inconsisten|not (?:the same|identical|equal|consistent)|差异|不一致|不一样|结果不同|不同的结果",
-    "same_as_base": r"same (?:as|output|answer|result)s? (?:\w+ ){0,5}(?:base|before|original|without|untuned)|no (?:effect|difference|change)|as if (?:\w+ ){0,4}(?:not|never|no)|identical to (?:the )?(?:base|original)|has no effect|not (?:applied|taking effect|loaded)|behaves like the (?:base|original)|没有?(?:效果|变化|作用|生效)|不起作用|不生效|一模一样|和(?:原|基座|没).{0,12}(?:一样|相同|一致)|跟(?:原|基座|没).{0,12}(?:一样|相同)|等于没",
+    "same_as_base": r"(?:pure|plain|only|just) (?:the )?base (?:model|weights)|zero modules|effectively untrained|adapter[^.\n]{0,30}(?:ignored|not (?:loaded|applied|used))|same (?:as|output|answer|result)s? (?:\w+ ){0,5}(?:base|before|original|without|untuned)|no (?:effect|difference|change)|as if (?:\w+ ){0,4}(?:not|never|no)|identical to (?:the )?(?:base|original)|has no effect|not (?:applied|taking effect|loaded)|behaves like the (?:base|original)|没有?(?:效果|变化|作用|生效)|不起作用|不生效|一模一样|和(?:原|基座|没).{0,12}(?:一样|相同|一致)|跟(?:原|基座|没).{0,12}(?:一样|相同)|等于没",
     "after_upgrade": r"after (?:\w+ ){0,4}(?:upgrad|updat)\w*|upgrad(?:e|ed|ing)|(?:newer|new|latest) (?:version|transformers|release)|since (?:version |v|transformers )?[45]\.\d|from [45]\.\d+(?:\.\d+)? to [45]\.\d|downgrad|(?:older|old|earlier|previous) version|regression|升级|更新(?:到|后|了)|新版|旧版|降级|换(?:到|成)了?.{0,14}(?:版本|[45]\.\d)|退回|回退",
     # attention, dtype
     "eager": r"\beager\b",
@@ -54,7 +55,7 @@ _WORDS: dict[str, str] = {
     "gguf": r"\bgguf\b|llama\.cpp|ollama|ggml",
     "kv_quant": r"cache_implementation[ =:\"']{1,4}quantized|quantized(?:[ _-]?kv)?[ _-]?cache|quantizedcache|kv[ -]?cache[^.\n]{0,20}(?:quanti|int4|int8|4[- ]?bit|量化)|quanto|(?:int4|4[- ]?bit|quanti[sz]ed|量化)[^.\n]{0,20}kv|hqqquantizedcache|量化.{0,6}缓存|缓存.{0,4}量化",
     "kv_cache": r"kv[ _-]?cache|past_key_values|键值缓存|kv缓存",
-    "use_cache_off": r"use_cache[ =:\"']{1,4}false|cache (?:is )?(?:disabled|off|turned off)|no (?:kv )?cache|without (?:the )?(?:kv )?cache|gradient[_ ]checkpointing|关(?:闭|了|掉).{0,4}cache",
+    "use_cache_off": r"use_cache[ =:\"']{1,6}(?:false|null|none)|(?:missing|without|no) [\"'`]?use_cache|cache (?:is )?(?:disabled|off|turned off)|no (?:kv )?cache|without (?:the )?(?:kv )?cache|gradient[_ ]checkpointing|关(?:闭|了|掉).{0,4}cache",
     "cuda_cap_7": r"\bv100s?\b|\bt4\b|2080 ?ti|\brtx ?[268]0[0-9]0\b(?<!rtx 6000)|turing|volta|\bsm_?7[05]\b|quadro rtx|titan (?:v|rtx)|compute capability (?:of )?7|\bp40\b|\bp100\b|1080 ?ti",
     "gqa": r"enable_gqa|\bgqa\b|grouped[- ]query|use_gqa_in_sdpa|repeat_kv|math (?:backend|kernel|path)|math 后端",
     "sliding": r"sliding[ _]?window",
@@ -90,12 +91,14 @@ _WORDS: dict[str, str] = {
     "driver": r"driver|驱动",
     "cuda_unavailable": r"is_available(?:\(\))?[^\n]{0,20}\bfalse|cuda (?:is )?not available|no cuda gpus|检测不到(?:gpu|显卡|cuda)|找不到(?:gpu|显卡)|cuda 不可用",
     "cpu_build": r"\d\+cpu\b|cpu[- ]only|cpu (?:version|build|wheel) of (?:py)?torch|cpu ?版",
-    "conv3d": r"conv3d|patch_embed|patch embed",
-    "torch29": r"torch[ =v]{0,4}2\.9|pytorch[ =v]{0,4}2\.9|torch==2\.9",
+    "private_names": r"qwen[\w]{0,20}(?:flashattention2|sdpaattention)\b|qwen\w{0,20}_attention_classes|_flash_attention_forward|apply_rotary_pos_emb_flashatt|index_first_axis|_upad_input",
+    "gone": r"(?:does not|doesn't|do not|no longer|not) (?:exist|there|available|found)|removed|deprecated|renamed|gone|missing|没有了?|找不到|不存在|删除|被移除|移除",
+    "conv3d": r"conv3d|conv_dilated3d|patch_embed|patch embed",
+    "torch29": r"torch[^\n.]{0,24}(?:2\.\d\.x[^\n.]{0,8})?\b2\.9(?:\.\d|\.x|\b)|2\.9(?:\.\d)? (?:of )?(?:py)?torch",
     "blackwell": r"blackwell|sm_?12[01]|sm_?100|50[6789]0|rtx pro 6000|b200|gb10",
     "max_memory": r"max_memory|max memory",
     "device_map_fixed": r"device_map ?= ?[\"'{]{1,3}[\"']?(?:cuda|gpu|cpu|:)|device_map ?= ?\d|device_map ?= ?[\"']cuda",
-    "device_map_auto": r"device_map ?[=:]? ?[\"']{0,1}(?:auto|balanced)",
+    "device_map_auto": r"device_map.{0,6}(?:设置?为|设为|设成|用|is|to|as|改为) ?[\"']{0,1}(?:auto|balanced)|device_map ?[=:]? ?[\"']{0,1}(?:auto|balanced)",
     "moved_again": r"\.to\([\"']?(?:cuda|device|torch\.device)|\.cuda\(\)|model\.to\b",
     "offload": r"offload|卸载",
     "padding": r"padding_side|right[- ]padd|left[- ]padd|padding|填充|pad ",
@@ -118,4 +121,4 @@ _WORDS: dict[str, str] = {
     "two_envs": r"pip (?:show|list)[^\n]{0,60}(?:but|yet|while|却|但)|(?:two|different|other|wrong) (?:python|env|interpreter|conda)|sys\.executable|__file__|(?:两个|不同的?|另一个)(?:环境|python)",
 }
 
-CONCEPTS: dict[str, re.Pattern[str]] = {name: re.compile(words) for name, words in _WORDS.items()}
+CONCEPTS: dict[str, re.Pattern[str]] = {name: re.compile(words, re.ASCII) for name, words in _WORDS.items()}

@@ -62,13 +62,14 @@ def undefined_symbol(case: Case) -> Iterator[Hit]:
         return
     for match in list(_SYMBOL.finditer(low))[-3:]:
         before = low[max(0, match.start() - 400) : match.start()]
-        if not _FLASH_FILE.search(before):
+        sure = _FLASH_FILE.search(before) is not None
+        if not sure and (".so" in before or "_zn" not in match.group(1) or case.clues.concept_line("flash") is None):
             continue
         symbol = match.group(1).split("\n")[0].strip().replace(" ", "")
         line = case.page.line_at(match.start())
         wanted, note = _abi(symbol)
         computed: dict[str, Computed] = {"symbol": symbol, "abi_wanted": wanted}
-        yield Hit("attention.flash-attn-abi-mismatch", 95, [line], computed, [note])
+        yield Hit("attention.flash-attn-abi-mismatch", 95 if sure else 84, [line], computed, [note])
     if re.search(r"flash_attn_\d?_?cuda", low):
         missing = _LIBRARY.search(low)
         if missing and ("cannot open shared object" in low or "not found (required by" in low):

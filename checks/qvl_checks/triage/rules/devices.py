@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_D + "peer-copy-corruption", 84, needs=("multi_gpu", "garbled|nan|bangs|p2p", "single_gpu_ok"), unless=("oom", "word:expected all tensors", "kv_quant", "word:awq"), anywhere=True),
     Rule(_D + "peer-copy-corruption", 82, needs=("p2p", "garbled|nan|bangs|hang|word:zero|word:wrong|word:corrupt|word:全 0|word:不一致"), unless=("nccl",), anywhere=True),
     Rule(_D + "peer-copy-corruption", 68, needs=("multi_gpu", "device_map_auto|word:sharded|word:split|word:分片", "garbled|nan|bangs"), unless=("oom", "fp16", "engine_any", "quantized")),
+    Rule(_D + "peer-copy-corruption", 64, needs=("device_map_auto", "single_gpu_ok", "qwen", "multi_gpu"), unless=("oom", "word:expected all tensors", "legacy")),
     Rule(_D + "driver-too-old", 93, says=("The NVIDIA driver on your system is too old", "CUDA driver version is insufficient for CUDA runtime version", "forward compatibility was attempted on non supported HW", "system has unsupported display driver / cuda driver combination", "the provided PTX was compiled with an unsupported toolchain")),
     Rule(_D + "driver-too-old", 78, needs=("driver", "garbled|hang|nan|bangs|word:stuck", "word:upgrad|word:updat|word:old|word:535|word:470|word:570|word:550|word:升级|word:更新|word:太旧|word:旧"), unless=("p2p",), anywhere=True),
     Rule(_D + "no-kernel-for-gpu", 93, says=("no kernel image is available for execution on the device", "is not compatible with the current PyTorch installation", "The current PyTorch install supports CUDA capabilities sm_", "cudaErrorNoKernelImageForDevice")),
@@ -77,7 +78,7 @@ def nan_without_half(case: Case) -> Iterator[Hit]:
     """NaN in the sampler next to several GPUs points to the way between them, next to fp16 to the overflow."""
     clues = case.clues
     line = case.page.says("probability tensor contains either")
-    if line is not None and clues.concept("single_gpu_ok") and clues.concept("multi_gpu"):
+    if line is not None and clues.concept("single_gpu_ok") and (clues.concept("multi_gpu") or clues.concept("device_map_auto")):
         yield Hit("devices.peer-copy-corruption", 95, [line])
 
 

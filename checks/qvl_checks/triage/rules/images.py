@@ -17,7 +17,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_I + "pixel-limit-ignored", 76, needs=("pixel_setting", "ignored", "image|word:token|word:grid|word:图"), unless=("oom|leak", "shrunk", "max_memory", "visible")),
     Rule(_I + "pixel-limit-ignored", 68, needs=("pixel_setting", "ignored"), unless=("leak", "shrunk", "max_memory", "visible")),
     Rule(_I + "pixel-limit-ignored", 58, says=("Passing `min_pixels` and `max_pixels` to a processor call is deprecated",)),
-    Rule(_I + "image-token-mismatch", 95, says=("Image features and image tokens do not match", "Video features and video tokens do not match", "features and image tokens do not match", "Image features and video tokens do not match", "Mismatch in `image` token count between text and `input_ids`", "Mismatch in `video` token count between text and `input_ids`", "tokens in the prompts should be the same as the number of images passed", "tokens in the prompts should be the same as the number of videos passed", "tokens in the text but no images were passed", "tokens in the text but no videos were passed", "Number of image tokens … does not match number of images", "image token and image features do not match")),
+    Rule(_I + "image-token-mismatch", 95, says=("Image features and image tokens do not match", "Video features and video tokens do not match", "features and image tokens do not match", "Image features and video tokens do not match", "Mismatch in `image` token count between text and `input_ids`", "Mismatch in `video` token count between text and `input_ids`", "tokens in the prompts should be the same as the number of images passed", "tokens in the prompts should be the same as the number of videos passed", "tokens in the text but no images were passed", "tokens in the text but no videos were passed", "Number of image tokens … does not match number of images", "image token and image features do not match"), unless=("other_model",)),
     Rule(_I + "image-token-mismatch", 92, says=("index … is out of bounds for dimension 0 with size",), needs=("word:processing_qwen|word:image_grid_thw|word:placeholder|word:merge_length",), note="The text holds more <|image_pad|> (or <|video_pad|>) placeholders than images were passed: a literal marker in the user's text counts as one."),
     Rule(_I + "image-token-mismatch", 80, says=("IndexError: list index out of range",), needs=("word:processing_qwen|word:image_grid_thw",)),
     Rule(_I + "image-token-mismatch", 72, says=("StopIteration", "IndexError"), needs=("word:get_rope_index",)),
@@ -58,6 +58,8 @@ _FOUND = re.compile(r"found total (\d{1,6}) [^\n]{1,40} and (\d{1,6}) (images|vi
 
 def token_counts(case: Case) -> Iterator[Hit]:
     """The relation of image tokens in the prompt to image features decides the cause."""
+    if case.clues.other_model:
+        return
     low = case.page.low
     match = None
     for match in _COUNTS.finditer(low):

@@ -5,15 +5,18 @@ heads, tokens, width) and the scaling, and returns the output in the same layout
 where the implementation computes them.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import inspect
 import warnings
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from qvl_checks.attention import cure
 
-Call = Callable[[Any, Any, Any, float], Tuple[Any, Optional[Any]]]
+Call = Callable[[Any, Any, Any, float], tuple[Any, Any]]
 
 SDPA_BACKENDS = {
     "sdpa:math": "MATH",
@@ -59,7 +62,7 @@ def sdpa_choice(query: Any, key: Any, value: Any) -> str:
         return ""
 
 
-def _eager(modeling: Optional[Any]) -> Implementation:
+def _eager(modeling: Any | None) -> Implementation:
     forward = getattr(modeling, "eager_attention_forward", None)
     if forward is not None:
         origin = f"{forward.__module__}.eager_attention_forward"
@@ -71,7 +74,7 @@ def _eager(modeling: Optional[Any]) -> Implementation:
     return Implementation("eager", origin, _eager_mathematics(hides_overflow))
 
 
-def _eager_fp32(modeling: Optional[Any], model_type: str) -> Implementation:
+def _eager_fp32(modeling: Any | None, model_type: str) -> Implementation:
     try:
         applied = cure.apply_cure(model_type)
     except Exception as error:
@@ -80,7 +83,7 @@ def _eager_fp32(modeling: Optional[Any], model_type: str) -> Implementation:
         return Implementation(cure.NAME, "the cure", _as_plain(applied.namespace[cure.NAME]))
     plain = _eager(modeling).call
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
         with applied.namespace["Fp32Logits"]():
             return plain(query, key, value, scaling)
 
@@ -88,7 +91,7 @@ def _eager_fp32(modeling: Optional[Any], model_type: str) -> Implementation:
 
 
 def _raising(error: Exception) -> Call:
-    def call(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
         raise error
 
     return call
@@ -98,7 +101,7 @@ def _as_plain(forward: Callable[..., Any]) -> Call:
     """An attention function of transformers, which sees its module and answers transposed."""
     module = SimpleNamespace(num_key_value_groups=1, training=False)
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
         output, weights = forward(module, query, key, value, None, scaling=scaling)
         return output.transpose(1, 2), weights
 
@@ -109,7 +112,7 @@ def _eager_mathematics(hides_overflow: bool) -> Call:
     """What the attention classes before 4.53 compute between projection and projection."""
     import torch
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
         logits = torch.matmul(query, key.transpose(2, 3)) * scaling
         if hides_overflow and query.dtype == torch.float16:
             logits = torch.where(torch.isinf(logits), torch.zeros_like(logits), logits)
@@ -119,7 +122,7 @@ def _eager_mathematics(hides_overflow: bool) -> Call:
     return call
 
 
-def _sdpa(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, None]:
+def _sdpa(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, None]:
     import torch
 
     attention = torch.nn.functional.scaled_dot_product_attention
@@ -127,11 +130,12 @@ def _sdpa(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, None]:
 
 
 def _sdpa_with(backend: str) -> Call:
-    def call(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, None]:
+    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, None]:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
+        forced = sdpa_kernel(getattr(SDPBackend, backend))
         # torch says why a backend cannot run in warnings, and raises a sentence without reasons.
-        with warnings.catch_warnings(record=True) as said, sdpa_kernel(getattr(SDPBackend, backend)):
+        with warnings.catch_warnings(record=True) as said, forced:
             warnings.simplefilter("always")
             try:
                 return _sdpa(query, key, value, scaling)
@@ -142,7 +146,7 @@ def _sdpa_with(backend: str) -> Call:
     return call
 
 
-def _flash_attention_2(query: Any, key: Any, value: Any, scaling: float) -> Tuple[Any, None]:
+def _flash_attention_2(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, None]:
     from flash_attn import flash_attn_func
 
     rows = (tensor.transpose(1, 2) for tensor in (query, key, value))

@@ -1,17 +1,16 @@
-"""Eager attention with float32 logits: the cure, as code that a user pastes and that probes execute.
+"""Eager attention with float32 logits: the cure, as code that users paste and probes execute.
 
-Runs in the target; standard library only at module level. The text that is returned as `Cure.source`
-is the text that was executed, so that a measurement with it is a measurement of what is printed.
+Runs in the target; standard library only at module level. `Cure.source` is the text that was
+executed, so that a measurement with it is a measurement of what a report prints.
 """
+
+from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 NAME = "eager_fp32_logits"
-USE = f'model.set_attn_implementation({{"text_config": "{NAME}"}})'
-USE_4_53 = f'model.language_model.config._attn_implementation = "{NAME}"'
-"""set_attn_implementation came with 4.54."""
 FOLDER = Path(__file__).with_name("cures")
 
 
@@ -24,7 +23,7 @@ class Cure(NamedTuple):
     source: str
     use: str
     """The statement that makes a loaded model use it; empty for ``class``, which comes before."""
-    namespace: Dict[str, Any]
+    namespace: dict[str, Any]
 
 
 def apply_cure(model_type: str) -> Cure:
@@ -34,14 +33,23 @@ def apply_cure(model_type: str) -> Cure:
         ImportError, AttributeError, KeyError: this release has neither door.
     """
     if has_attention_functions():
-        from transformers import PreTrainedModel
-
-        use = USE if hasattr(PreTrainedModel, "set_attn_implementation") else USE_4_53
-        source = (FOLDER / "fp32_logits.py").read_text(encoding="utf-8")
-        return _execute("function", source, use)
-    template = (FOLDER / "fp32_logits_classes.py").read_text(encoding="utf-8")
+        source = (FOLDER / "fp32_logits.py.txt").read_text(encoding="utf-8")
+        return _execute("function", source, switch_statement(NAME))
+    template = (FOLDER / "fp32_logits_classes.py.txt").read_text(encoding="utf-8")
     source = template.replace("FAMILY", model_type).replace("CLASSES", classes_name(model_type))
     return _execute("class", source, "")
+
+
+def switch_statement(implementation: str) -> str:
+    """Python that makes the language model, and only it, of a loaded ``model`` run this; empty
+    before 4.53, where the implementation is settled when the model is built."""
+    if not has_attention_functions():
+        return ""
+    from transformers import PreTrainedModel
+
+    if hasattr(PreTrainedModel, "set_attn_implementation"):  # from 4.54 on
+        return f'model.set_attn_implementation({{"text_config": "{implementation}"}})'
+    return f'model.language_model.config._attn_implementation = "{implementation}"'
 
 
 def has_attention_functions() -> bool:
@@ -58,7 +66,7 @@ def classes_name(model_type: str) -> str:
     return f"{model_type.upper()}_ATTENTION_CLASSES"
 
 
-def modeling_module(model_type: str) -> Optional[Any]:
+def modeling_module(model_type: str) -> Any | None:
     """The model's module, if this release has one."""
     try:
         return importlib.import_module(f"transformers.models.{model_type}.modeling_{model_type}")
@@ -67,6 +75,6 @@ def modeling_module(model_type: str) -> Optional[Any]:
 
 
 def _execute(style: str, source: str, use: str) -> Cure:
-    namespace: Dict[str, Any] = {"__name__": NAME}
+    namespace: dict[str, Any] = {"__name__": NAME}
     exec(compile(source, f"<{NAME}>", "exec"), namespace)
     return Cure(style, source, use, namespace)

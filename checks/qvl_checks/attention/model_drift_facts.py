@@ -39,6 +39,8 @@ class ModelDriftFacts(Facts):
     """The runs through a real model."""
 
     probe: ClassVar[str] = "attention.model_drift"
+    reason: str = ""
+    """Why nothing was run."""
     transformers: str = ""
     device: str = "cpu"
     dtype: str = ""
@@ -63,6 +65,8 @@ class ModelDriftFacts(Facts):
     cure_use: str = ""
     """The statement that was executed to switch a loaded model to it; empty where the code must
     come before the model is built."""
+    sdpa_use: str = ""
+    """The same for sdpa."""
     cells: tuple[ModelCell, ...] = ()
 
     def of(self, implementation: str) -> tuple[ModelCell, ...]:

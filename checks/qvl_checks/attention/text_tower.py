@@ -4,12 +4,14 @@ Runs in the target; standard library only at module level. Up to transformers 4.
 implementation is the class of each attention module, from 4.53 on a name in its configuration.
 """
 
-from typing import Any, List
+from __future__ import annotations
+
+from typing import Any
 
 from qvl_checks.attention import cure
 
 
-def attention_modules(model: Any) -> List[Any]:
+def attention_modules(model: Any) -> list[Any]:
     """The language model's attention modules, in order; linear attention has no k_proj and is left
     out, and so are the vision tower's modules, which have a fused qkv."""
     return [module for module in model.modules() if _is_text_attention(module)]
@@ -28,19 +30,18 @@ def selected(model: Any, model_type: str) -> str:
 
 
 def switch(model: Any, implementation: str, model_type: str) -> None:
-    """Make the language model, and only it, run ``implementation``.
+    """Make the language model, and only it, run ``implementation``; the statement that a report
+    prints is the one that is executed.
 
     Raises:
         ValueError: transformers kept the old one.
         ImportError, KeyError: it is not available here.
     """
-    if not cure.has_attention_functions():
-        _replace_modules(model, implementation, model_type)
-    elif hasattr(model, "set_attn_implementation"):
-        model.set_attn_implementation({"text_config": implementation})
+    statement = cure.switch_statement(implementation)
+    if statement:
+        exec(statement, {"model": model})
     else:
-        for module in attention_modules(model):
-            module.config._attn_implementation = implementation
+        _replace_modules(model, implementation, model_type)
     now = selected(model, model_type)
     if now != implementation:
         raise ValueError(f"asked for {implementation}, transformers runs {now}")

@@ -1,0 +1,59 @@
+"""The cures for rounded logits, as the code that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qvl_checks.attention.cure import NAME as CURE
+from qvl_checks.attention.drift_verdict import drifts, planted
+from qvl_checks.attention.model_drift_facts import ModelCell, ModelDriftFacts
+from qvl_doctor.findings import Fix, Safety
+
+LOAD = "model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation={!r})"
+
+
+def use_sdpa(facts: ModelDriftFacts) -> Iterator[Fix]:
+    """Switch the language model to sdpa, if sdpa was sound in this run."""
+    cell = planted(facts, "sdpa")
+    if cell is None or drifts(cell.from_float32.error, 0.0):
+        return
+    yield Fix.edit(
+        facts.sdpa_use or LOAD.format("sdpa"),
+        summary="Run the language model with sdpa, which keeps the logits in float32",
+        verification=_measured(facts, cell, "sdpa"),
+    )
+
+
+def keep_eager(facts: ModelDriftFacts) -> Iterator[Fix]:
+    """Eager with float32 logits, if it was sound and causal in this run."""
+    cell = planted(facts, CURE)
+    if cell is None or drifts(cell.from_float32.error, 0.0) or not facts.causal.get(CURE):
+        return
+    yield Fix.edit(
+        f"{facts.cure_source.rstrip()}\n\n{facts.cure_use or LOAD.format('eager')}\n",
+        summary="If you need attention weights: eager with float32 logits, which takes somewhat "
+        "more memory than eager",
+        safety=Safety.REVIEW,
+        verification=_measured(facts, cell, "this code")
+        + "; text before the image stayed blind to it (causal)",
+    )
+
+
+def _measured(facts: ModelDriftFacts, cell: ModelCell, name: str) -> str:
+    text = (
+        f"executed here (transformers {facts.transformers}, {facts.device}, {facts.dtype}): with "
+        f"{name} the logits of a small model are {percent(cell.from_float32.error)} from float32"
+    )
+    if cell.from_float32.top1 is not None:
+        text += f" and {cell.from_float32.top1:.0%} of the next tokens are the same"
+    eager = planted(facts, "eager")
+    if eager is not None:
+        text += f"; with eager {percent(eager.from_float32.error)}"
+        if eager.from_float32.top1 is not None:
+            text += f" and {eager.from_float32.top1:.0%}"
+    return text
+
+
+def percent(error: float | None) -> str:
+    """``14.3 %``; an error that is not finite in words."""
+    return "not finite" if error is None else f"{100 * error:.2g} %"

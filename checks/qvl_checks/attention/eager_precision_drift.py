@@ -1,0 +1,150 @@
+"""attention.eager-precision-drift: are logits rounded before the softmax, and does it matter?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qvl_checks.attention.cure import NAME as CURE
+from qvl_checks.attention.drift_charts import drift_charts
+from qvl_checks.attention.drift_facts import Cell, DriftFacts
+from qvl_checks.attention.drift_fixes import keep_eager, percent, use_sdpa
+from qvl_checks.attention.drift_verdict import (
+    FACTOR,
+    FLOOR,
+    first_drift,
+    model_drift,
+    planted,
+    worst,
+)
+from qvl_checks.attention.model_drift_facts import ModelCell, ModelDriftFacts
+from qvl_doctor.check import check
+from qvl_doctor.facts import ModelFacts, WorkloadFacts
+from qvl_doctor.findings import Confidence
+from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
+
+
+@check("attention.eager-precision-drift")
+def eager_precision_drift(
+    attention: DriftFacts, through: ModelDriftFacts, model: ModelFacts, workload: WorkloadFacts
+) -> Judgement:
+    """Fails only if the implementation that the workload runs is shown to drift here."""
+    if through.reason:
+        return inconclusive(f"Only attention alone was measured: {through.reason}")
+    name = through.selected
+    if not name:
+        return blocked(f"{workload.attention} cannot be used here: {through.selected_reason}")
+    dtype = workload.dtype
+    cells, run = attention.of(name, dtype), planted(through, name)
+    if not cells and run is None:
+        why = through.missing.get(name) or attention.missing.get(f"{name} {dtype}") or "no reason"
+        return inconclusive(f"{name} could not be measured in {dtype}: {why}")
+
+    alone, inside = first_drift(attention, name, dtype), None
+    if dtype == through.dtype:
+        inside = model_drift(through, name)
+    evidence = _evidence(attention, through, name, dtype)
+    charts = tuple(drift_charts(attention, through, dtype))
+    cures = (*use_sdpa(through), *keep_eager(through))
+    if inside is not None or (alone is not None and through.has_key_bias):
+        return failed(
+            _failure(name, dtype, inside, alone),
+            _cause(name, dtype, alone, through),
+            confidence=Confidence.MEASURED,
+            evidence=evidence,
+            fixes=cures,
+            charts=charts,
+        )
+    eager = first_drift(attention, "eager", dtype)
+    if through.has_key_bias:
+        title = f"{name} attention in {dtype} is accurate at every logit offset tried"
+        if eager is not None:
+            title += f"; eager would not be from {eager.offset:g} on"
+    else:
+        title = f"{model.family or 'This model'} gives eager attention nothing to round away"
+    return passed(
+        title,
+        _reassurance(name, through, worst(cells)),
+        confidence=Confidence.MEASURED,
+        evidence=evidence,
+        fixes=keep_eager(through) if through.has_key_bias else (),
+        charts=charts,
+    )
+
+
+def _failure(name: str, dtype: str, inside: ModelCell | None, alone: Cell | None) -> str:
+    if inside is not None and inside.from_float32.top1 is not None:
+        changed = 1 - inside.from_float32.top1
+        return f"{name} attention in {dtype} changes {changed:.0%} of the next tokens"
+    if inside is not None or alone is None or alone.error is None:
+        return f"{name} attention in {dtype} gives values that are not finite"
+    return f"{name} attention in {dtype} is wrong by {percent(alone.error)}"
+
+
+def _cause(name: str, dtype: str, alone: Cell | None, through: ModelDriftFacts) -> str:
+    text = (
+        f"{name} stores Q·Kᵀ in {dtype} before the softmax. The softmax ignores an offset that all "
+        f"logits share, {dtype} does not: the larger the offset, the coarser the logits."
+    )
+    if alone is not None:
+        text += (
+            f" Attention is off by {FLOOR:.0%} or more here from offset {alone.offset:g} on."
+        )
+    if through.has_key_bias:
+        text += (
+            " Trained models of this family reach hundreds to thousands, through the k_proj bias "
+            "of their first and last layers."
+        )
+    return text
+
+
+def _reassurance(name: str, through: ModelDriftFacts, largest: float | None) -> str:
+    measured = f"The largest error of {name} against float64 was {percent(largest)}. "
+    if largest is None:
+        measured = ""
+    if through.has_key_bias:
+        return measured + (
+            "It keeps the logits in float32, so the offset that the k_proj bias of this family "
+            "gives them does no harm."
+        )
+    norm = "its keys are normalised and " if through.has_key_norm else ""
+    return measured + (
+        f"An offset that all logits share comes from a k_proj bias; {norm}k_proj has no bias, so "
+        "there is none. No offset was planted in the model for the same reason; the chart of "
+        "attention alone shows what one would do."
+    )
+
+
+def _evidence(
+    attention: DriftFacts, through: ModelDriftFacts, name: str, dtype: str
+) -> dict[str, Any]:
+    names = dict.fromkeys((name, "eager", "sdpa", CURE))
+    first = {item: first_drift(attention, item, dtype) for item in names}
+    plants = {item: planted(through, item) for item in names}
+    return {
+        "implementation": name,
+        "dtype": dtype,
+        "device": attention.device_name or attention.device,
+        "head_dim": attention.head_dim,
+        "k_proj_bias": through.has_key_bias,
+        "key_norm": through.has_key_norm,
+        "first_offset_that_drifts": {
+            item: cell.offset if cell else None for item, cell in first.items()
+        },
+        "largest_error": {item: worst(attention.of(item, dtype)) for item in names},
+        "model": {
+            item: {
+                "offset": round(cell.offset, 1),
+                "key_bias_norm": round(cell.key_bias_norm, 1),
+                "error": cell.from_float32.error,
+                "top1": cell.from_float32.top1,
+                "kl": cell.from_float32.kl,
+                "error_from_fp32_logits": cell.from_cure.error if cell.from_cure else None,
+            }
+            for item, cell in plants.items()
+            if cell is not None
+        },
+        "causal": through.causal,
+        "sdpa_backend": attention.sdpa_backend.get(dtype, ""),
+        "not_run": {**attention.missing, **through.missing},
+        "drifts_if": f"error >= {FLOOR:.0%} and >= {FACTOR:g} times that of a sound implementation",
+    }

@@ -32,10 +32,10 @@ _VL_MARKS = re.compile(
     r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|mrope|process_vision_info",
     re.ASCII,
 )
-_ANY_QWEN = re.compile(r"qwen|通义", re.ASCII)
+_ANY_QWEN = re.compile(r"qwen(?![-_ ]?(?:image|audio|tts|coder|agent|edit))|qwq|通义", re.ASCII)
 _OTHERS = re.compile(
     r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
-    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd ?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|video)|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
+    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd ?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
     r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|mamba",
     re.ASCII,
 )
@@ -139,8 +139,8 @@ class Clues:
 
     @cached_property
     def other_model(self) -> str | None:
-        """Another model's name, where no Qwen-VL model is named."""
-        if self.qwen_vl:
+        """Another model's name, where no Qwen model is named."""
+        if self.qwen:
             return None
         match = _OTHERS.search(self.page.low)
         return match.group() if match else None

@@ -16,14 +16,16 @@ from .model import Computed, Fix
 
 #: A hit below this score is no diagnosis.
 THRESHOLD = 50
-#: Engines in whose logs a mere symptom is not taken for a failure of transformers.
-FOREIGN_ENGINES = frozenset({"vllm", "sglang", "llama.cpp", "lmdeploy", "mlx", "tensorrt", "onnx"})
+#: Engines that share no code with transformers: their symptoms are never taken for its failures.
+FOREIGN_ENGINES = frozenset({"llama.cpp", "mlx", "tensorrt", "onnx"})
+#: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the same.
+OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
 
 
 class Rule(msgspec.Struct, frozen=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
 
-    `anywhere` lifts the ban on symptoms in other engines' texts. `note` is added to the explanation.
+    `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of their own. `note` is added to the explanation.
     """
 
     id: str
@@ -32,7 +34,7 @@ class Rule(msgspec.Struct, frozen=True):
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     note: str = ""
-    anywhere: bool = False
+    numeric: bool = False
 
 
 class Hit(msgspec.Struct):
@@ -96,7 +98,7 @@ def apply(rule: Rule, case: Case) -> Hit | None:
         if found is None:
             return None
         lines.append(found)
-    elif case.clues.other_model or (case.clues.engine in FOREIGN_ENGINES and not rule.anywhere):
+    elif case.clues.other_model or case.clues.engine in FOREIGN_ENGINES or (rule.numeric and case.clues.engine in OWN_KERNELS):
         return None
     for condition in rule.needs:
         true, line = holds(case, condition)

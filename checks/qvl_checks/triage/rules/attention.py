@@ -6,29 +6,29 @@ import re
 from collections.abc import Iterator
 
 from ..model import Computed
-from ..rule import FOREIGN_ENGINES, Case, Hit, Rule
+from ..rule import FOREIGN_ENGINES, OWN_KERNELS, Case, Hit, Rule
 
 _A = "attention."
 RULES: tuple[Rule, ...] = (
     # numerics
-    Rule(_A + "eager-precision-drift", 74, needs=("eager", "accuracy_drop|repeat|different_output|garbled"), unless=("lm_eager_vision_flash", "oom", "fp16")),
-    Rule(_A + "eager-precision-drift", 62, needs=("output_attentions", "accuracy_drop|different_output|repeat|garbled"), unless=("lm_eager_vision_flash", "oom", "fp16")),
-    Rule(_A + "eager-precision-drift", 64, needs=("eager", "accuracy_drop|repeat|different_output|garbled"), unless=("lm_eager_vision_flash", "oom", "nan", "bangs")),
-    Rule(_A + "mixed-attention-implementations", 80, needs=("lm_eager_vision_flash", "accuracy_drop|different_output|garbled|repeat"), unless=("oom",)),
-    Rule(_A + "mixed-attention-implementations", 60, needs=("mixed_attention", "accuracy_drop|different_output|garbled", "eager"), unless=("oom",)),
-    Rule(_A + "vision-sdpa-precision", 73, needs=("sdpa", "accuracy_drop|different_output", "flash|vision_quantized|word:vision|word:visual|word:视觉"), unless=("eager", "oom", "old_gpu", "gqa", "sliding")),
-    Rule(_A + "vision-sdpa-precision", 66, needs=("flash", "accuracy_drop", "family:qwen2_5_vl", "word:without flash|word:no flash|word:default|word:不用 flash|word:不开 flash|word:默认|word:没有 flash|word:关闭 flash"), unless=("eager", "oom", "fp16", "bangs")),
+    Rule(_A + "eager-precision-drift", 74, needs=("eager", "accuracy_drop|repeat|different_output|garbled"), unless=("lm_eager_vision_flash", "oom", "fp16"), numeric=True),
+    Rule(_A + "eager-precision-drift", 62, needs=("output_attentions", "accuracy_drop|different_output|repeat|garbled"), unless=("lm_eager_vision_flash", "oom", "fp16"), numeric=True),
+    Rule(_A + "eager-precision-drift", 64, needs=("eager", "accuracy_drop|repeat|different_output|garbled"), unless=("lm_eager_vision_flash", "oom", "nan", "bangs"), numeric=True),
+    Rule(_A + "mixed-attention-implementations", 80, needs=("lm_eager_vision_flash", "accuracy_drop|different_output|garbled|repeat"), unless=("oom",), numeric=True),
+    Rule(_A + "mixed-attention-implementations", 60, needs=("mixed_attention", "accuracy_drop|different_output|garbled", "eager"), unless=("oom",), numeric=True),
+    Rule(_A + "vision-sdpa-precision", 73, needs=("sdpa", "accuracy_drop|different_output", "flash|vision_quantized|word:vision|word:visual|word:视觉"), unless=("eager", "oom", "old_gpu", "gqa", "sliding"), numeric=True),
+    Rule(_A + "vision-sdpa-precision", 66, needs=("flash", "accuracy_drop", "family:qwen2_5_vl", "word:without flash|word:no flash|word:default|word:不用 flash|word:不开 flash|word:默认|word:没有 flash|word:关闭 flash"), unless=("eager", "oom", "fp16", "bangs"), numeric=True),
     Rule(_A + "fp16-overflow", 92, says=("probability tensor contains either `inf`, `nan` or element < 0", "probability tensor contains either"), unless=("word:vocab size mismatch",)),
-    Rule(_A + "fp16-overflow", 84, needs=("fp16", "bangs|nan"), unless=("word:with bf16 and with fp16|word:bf16 and fp16|word:fp16 and bf16|word:both dtypes|word:bf16 和 fp16 都", "kv_quant", "single_gpu_ok"), anywhere=False),
-    Rule(_A + "fp16-overflow", 74, needs=("fp16", "garbled"), unless=("word:with bf16 and with fp16", "kv_quant", "single_gpu_ok", "vision_quantized", "awq")),
-    Rule(_A + "fp16-overflow", 62, needs=("bangs", "qwen"), unless=("multi_gpu", "quantized", "kv_quant", "driver")),
+    Rule(_A + "fp16-overflow", 84, needs=("fp16", "bangs|nan"), unless=("word:with bf16 and with fp16|word:bf16 and fp16|word:fp16 and bf16|word:both dtypes|word:bf16 和 fp16 都", "kv_quant", "single_gpu_ok"), numeric=True),
+    Rule(_A + "fp16-overflow", 74, needs=("fp16", "garbled"), unless=("word:with bf16 and with fp16", "kv_quant", "single_gpu_ok", "vision_quantized", "awq"), numeric=True),
+    Rule(_A + "fp16-overflow", 62, needs=("bangs", "qwen"), unless=("multi_gpu", "quantized", "kv_quant", "driver"), numeric=True),
     Rule(_A + "sliding-window-ignored-config", 62, says=("Sliding Window Attention is enabled but not implemented for",), note="On 4.46-4.51 the window of the config is applied by eager and sdpa although use_sliding_window is off; 4.45 and 4.52+ are right."),
-    Rule(_A + "sliding-window-ignored-config", 66, needs=("sliding", "accuracy_drop|different_output|garbled")),
-    Rule(_A + "flash-attn-wrong-results", 58, needs=("flash", "qwen_vl", "blackwell|word:RTX 50|word:wrong results", "garbled|different_output|nan|accuracy_drop"), unless=("eager", "sdpa", "fa3", "multi_gpu")),
+    Rule(_A + "sliding-window-ignored-config", 66, needs=("sliding", "accuracy_drop|different_output|garbled"), numeric=True),
+    Rule(_A + "flash-attn-wrong-results", 58, needs=("flash", "qwen_vl", "blackwell|word:RTX 50|word:wrong results", "garbled|different_output|nan|accuracy_drop"), unless=("eager", "sdpa", "fa3", "multi_gpu"), numeric=True),
     # installation
     Rule(_A + "flash-attn-build-isolation", 93, says=("pip install flash-attn … No module named 'torch'", "flash-attn … No module named 'torch'", "flash_attn … No module named 'torch'", "flash-attn … CUDA_HOME environment variable is not set", "flash_attn was requested, but nvcc was not found", "flash_attn … No module named 'packaging'", "flash-attn … No module named 'packaging'", "flash-attn … No module named 'wheel'", "flash-attn … No module named 'psutil'", "flash-attn … No module named 'ninja'", "Failed building wheel for flash-attn", "Failed to build flash-attn", "Failed building wheel for flash_attn", "error: invalid command 'bdist_wheel' … flash", "flash-attn … Getting requirements to build wheel did not run successfully", "FlashAttention is only supported on CUDA 11", "Building wheel for flash-attn … error", "Could not build wheels for flash-attn", "Failed to build `flash-attn", "Failed to build installable wheels for some pyproject.toml based projects (flash-attn)", "Failed to build installable wheels for some pyproject.toml based projects … flash", "Getting requirements to build wheel … flash-attn", "metadata-generation-failed … flash-attn", "flash-attn … metadata-generation-failed")),
     Rule(_A + "flash-attn-build-isolation", 88, says=("No module named 'torch'", "No module named 'packaging'", "CUDA_HOME environment variable is not set", "No module named 'psutil'", "Precompiled wheel not found. Building from source"), needs=("word:flash-attn|word:flash_attn|word:flashattention", "word:pip install|word:setup.py|word:build|word:uv |word:编译|word:安装")),
-    Rule(_A + "flash-attn-build-isolation", 70, needs=("word:pip install flash-attn|word:pip install flash_attn|word:build flash|word:编译 flash|word:安装 flash|word:installing flash", "word:no module named torch|word:ninja|word:nvcc|word:CUDA_HOME|word:hours|word:stuck|word:build isolation|word:编译|word:构建|word:找不到 torch|word:卡在|word:forever"), anywhere=True),
+    Rule(_A + "flash-attn-build-isolation", 70, needs=("word:pip install flash-attn|word:pip install flash_attn|word:build flash|word:编译 flash|word:安装 flash|word:installing flash", "word:no module named torch|word:ninja|word:nvcc|word:CUDA_HOME|word:hours|word:stuck|word:build isolation|word:编译|word:构建|word:找不到 torch|word:卡在|word:forever")),
     Rule(_A + "flash-attn-missing", 93, says=("the package flash_attn seems to be not installed", "for FlashAttention2 doesn't seem to be installed", "for FlashAttention3 doesn't seem to be installed", "for FlashAttention4 doesn't seem to be installed", "has been toggled on, but it cannot be used due to the following error … not installed", "the package flash_attn_3 seems to be not installed", "Flash Attention 2 is not available", "not found in your environment: flash_attn", "FlashAttention2 has been toggled on, but it cannot be used due to the following error: the package")),
     Rule(_A + "flash-attn-too-old", 94, says=("flash_attn package version to be greater or equal than", "requires at least version `2.3.3`", "FlashAttention2 requires at least version", "flash_attn_func() got an unexpected keyword argument", "flash_attn_varlen_func() got an unexpected keyword argument", "need flash_attn package version", "cannot import name 'flash_attn_varlen_func' from 'flash_attn'", "_flash_attn_forward() got an unexpected keyword argument")),
     Rule(_A + "flash-attention-broken-release", 95, says=("VisionAttention' object has no attribute 'is_causal'", "VLVisionAttention object has no attribute is_causal")),
@@ -40,11 +40,12 @@ RULES: tuple[Rule, ...] = (
     Rule(_A + "flash-attention-on-cpu", 90, says=("not initialized on GPU and with no GPU available", "Flash Attention 2 is not available on CPU", "with a model not initialized on GPU and with no")),
     Rule(_A + "flash-attention-on-cpu", 66, says=("with a model not initialized on GPU. Make sure to move the model to GPU", "Flash Attention 2.0 with a model not initialized on GPU", "Flash Attention 2 with a model not initialized on GPU")),
     Rule(_A + "flash-attention-3-slow-vision", 82, needs=("fa3", "slow"), unless=("oom",)),
+    Rule(_A + "flash-attention-3-slow-vision", 76, needs=("fa3", "word:vision|word:visual|word:vit|word:视觉", "timing"), unless=("oom",)),
     Rule(_A + "hub-kernel-substituted", 78, says=("You do not have `flash_attn` installed, using … from the `kernels` library instead",)),
     Rule(_A + "hub-kernel-substituted", 66, needs=("word:kernels-community|word:kernels library|word:hub kernel", "accuracy_drop|different_output|garbled|slow|network|flash")),
     # speed
-    Rule(_A + "gqa-math-fallback", 82, needs=("gqa", "old_gpu|cuda_cap_7|sdpa", "slow|oom|word:math"), unless=("eager",)),
-    Rule(_A + "gqa-math-fallback", 68, needs=("sdpa", "old_gpu|cuda_cap_7", "slow|oom"), unless=("eager", "conv3d")),
+    Rule(_A + "gqa-math-fallback", 82, needs=("gqa", "old_gpu|cuda_cap_7|sdpa", "slow|oom|word:math"), unless=("eager",), numeric=True),
+    Rule(_A + "gqa-math-fallback", 68, needs=("sdpa", "old_gpu|cuda_cap_7", "slow|oom"), unless=("eager", "conv3d"), numeric=True),
     Rule(_A + "linear-attention-fallback", 88, says=("The fast path is not available because one of the required library is not installed",), needs=("qwen|lm_accelerated",), unless=("word:mamba",)),
     Rule(_A + "linear-attention-fallback", 74, needs=("family:qwen3_5|family:qwen3_5_moe|family:qwen4_exp", "lm_accelerated|slow"), unless=("conv3d", "eager")),
     Rule(_A + "linear-attention-fallback", 70, needs=("lm_accelerated", "qwen", "slow|oom|word:fallback|word:not installed|word:fast path|word:torch implementation")),
@@ -91,7 +92,7 @@ def _abi(symbol: str) -> tuple[str, str]:
 def drop_by_numbers(case: Case) -> Iterator[Hit]:
     """Benchmarks that compare attention implementations without a word for 'worse'."""
     clues = case.clues
-    if clues.engine in FOREIGN_ENGINES or clues.other_model:
+    if clues.engine in FOREIGN_ENGINES | OWN_KERNELS or clues.other_model:
         return
     line = clues.concept_line("eager")
     if line is not None and clues.concept("flash") and not clues.concept("lm_eager_vision_flash") and not clues.concept("oom"):

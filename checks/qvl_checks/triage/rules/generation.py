@@ -8,12 +8,12 @@ _G = "generation."
 _K = "kv-cache."
 RULES: tuple[Rule, ...] = (
     Rule(_G + "padding-side", 95, says=("batched generation with padding_side='right'", "A decoder-only architecture is being used, but right-padding was detected", "perform batched generation with padding_side")),
-    Rule(_G + "padding-side", 76, needs=("padding", "batch|word:right|word:右", "accuracy_drop|garbled|empty_output|different_output|repeat|word:wrong"), unless=("position_ids", "oom", "word:cumsum", "eager")),
-    Rule(_G + "padding-side", 66, needs=("batch", "empty_output|garbled|different_output", "word:one by one|word:batch size 1|word:batch_size=1|word:bs=1|word:bs>1|word:单条|word:逐条|word:single sample|word:batch size > 1|word:batch size larger"), unless=("position_ids", "oom", "multi_gpu", "eager")),
+    Rule(_G + "padding-side", 76, needs=("padding", "batch|word:right|word:右", "accuracy_drop|garbled|empty_output|different_output|repeat|word:wrong"), unless=("position_ids", "oom", "word:cumsum", "eager"), numeric=True),
+    Rule(_G + "padding-side", 66, needs=("batch", "empty_output|garbled|different_output", "word:one by one|word:batch size 1|word:batch_size=1|word:bs=1|word:bs>1|word:单条|word:逐条|word:single sample|word:batch size > 1|word:batch size larger"), unless=("position_ids", "oom", "multi_gpu", "eager"), numeric=True),
     Rule(_G + "endless-repetition", 72, needs=("repeat", "qwen|word:max_new_tokens|word:repetition_penalty"), unless=("eager", "fp16", "nan", "bangs", "quantized", "position_ids", "prompt_in_answer", "markers_doubled", "kv_quant", "word:index", "multi_gpu")),
     Rule(_G + "endless-repetition", 60, needs=("repeat", "word:repetition_penalty|word:max_new_tokens|word:无限重复|word:复读"), unless=("eager", "fp16", "kv_quant")),
-    Rule(_G + "stale-rope-deltas", 84, needs=("rope_deltas", "several_generates|word:stale|word:second|word:wrong|different_output"), unless=("word:no attribute", "word:40490", "word:cumsum", "word:padded")),
-    Rule(_G + "stale-rope-deltas", 66, needs=("several_generates", "position_ids|word:rope", "different_output|accuracy_drop|garbled"), unless=("word:padded", "word:cumsum", "batch")),
+    Rule(_G + "stale-rope-deltas", 84, needs=("rope_deltas", "several_generates|word:stale|word:second|word:wrong|different_output"), unless=("word:no attribute", "word:40490", "word:cumsum", "word:padded"), numeric=True),
+    Rule(_G + "stale-rope-deltas", 66, needs=("several_generates", "position_ids|word:rope", "different_output|accuracy_drop|garbled"), unless=("word:padded", "word:cumsum", "batch"), numeric=True),
     Rule(_G + "prompt-decoded-with-answer", 78, needs=("prompt_in_answer", "word:batch_decode|word:decode|word:output|word:输出|word:generated_ids|word:结果|word:回答"), unless=("oom", "word:image features", "nan", "multi_gpu", "eager", "fp16", "lora")),
     Rule(_G + "forward-without-inference-mode", 74, needs=("no_grad", "manual_forward|memory_grows|oom"), unless=("lora",)),
     Rule(_G + "forward-without-inference-mode", 62, needs=("manual_forward", "memory_grows|oom", "word:loop|word:循环|word:grad|word:梯度", "word:model(|word:forward|word:前向"), unless=("word:frames", "word:tried to allocate")),

@@ -1,0 +1,79 @@
+"""How a `Triage` looks: for the terminal, and as the JSON contract."""
+
+from __future__ import annotations
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from .model import Diagnosis, Fix, Triage
+
+_SAFETY = {"safe": "green", "review": "yellow", "risky": "red"}
+_CONFIDENCE = {"derived": "derived from the message", "reported": "reported upstream", "heuristic": "a guess from the description"}
+
+
+def to_json(triage: Triage) -> str:
+    """The contract of ``--json``: ``recognised`` and ``diagnoses``, best first, indented."""
+    return msgspec.json.format(msgspec.json.encode(triage), indent=2).decode()
+
+
+def to_text(triage: Triage) -> str:
+    """Everything a triage says as plain text, one statement a line, without colour or wrapping."""
+    lines: list[str] = []
+    for diagnosis in triage.diagnoses:
+        lines += [diagnosis.id, diagnosis.explanation, *diagnosis.evidence, *_computed(diagnosis)]
+        lines += [f"{fix.text}  ({fix.safety}{': ' + fix.note if fix.note else ''})" for fix in diagnosis.fixes]
+        lines += diagnosis.next_steps
+    return "\n".join(lines)
+
+
+def show(triage: Triage, console: Console) -> None:
+    """Print the answer: the best cause in full, the others in one line each."""
+    if not triage.recognised:
+        console.print(Text("Not recognised.", style="bold yellow"), Text("Nothing in this text points to a known Qwen-VL failure."))
+        console.print(
+            "What would help: the whole traceback from its first line, the versions of transformers, torch and flash-attn, the model's name, and the image or video sizes.",
+            style="dim", soft_wrap=False,
+        )
+        return
+    console.print(_full(triage.diagnoses[0]))
+    if len(triage.diagnoses) > 1:
+        console.print(Text("\nAlso possible", style="bold"))
+        for other in triage.diagnoses[1:]:
+            line = Text("  ")
+            line.append(other.id, style="cyan")
+            line.append(f"  {other.explanation.split('. ')[0].rstrip('.')}.")
+            console.print(line)
+
+
+def _full(diagnosis: Diagnosis) -> RenderableType:
+    title = Text(diagnosis.id, style="bold cyan")
+    title.append(f"  ({_CONFIDENCE[diagnosis.confidence]})", style="dim")
+    parts: list[RenderableType] = [title, Padding(Text(diagnosis.explanation), (0, 0, 1, 0))]
+    if diagnosis.evidence:
+        parts.append(_section("Evidence", [Text(line) for line in diagnosis.evidence]))
+    computed = _computed(diagnosis)
+    if computed:
+        parts.append(_section("Computed", [Text(line) for line in computed]))
+    parts.append(_section("What to do", [_fix(fix) for fix in diagnosis.fixes]))
+    if diagnosis.next_steps:
+        parts.append(_section("To be sure", [Text(step) for step in diagnosis.next_steps]))
+    return Group(*parts)
+
+
+def _section(title: str, rows: list[Text]) -> RenderableType:
+    return Padding(Group(Text(title, style="bold"), *(Padding(row, (0, 0, 0, 2)) for row in rows)), (0, 0, 1, 0))
+
+
+def _fix(fix: Fix) -> Text:
+    row = Text("- ")
+    row.append(fix.text, style="" if fix.kind == "advice" else "bold")
+    row.append(f"  [{fix.safety}]", style=_SAFETY[fix.safety])
+    if fix.note:
+        row.append(f"  {fix.note}", style="dim")
+    return row
+
+
+def _computed(diagnosis: Diagnosis) -> list[str]:
+    return [f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in diagnosis.computed.items()]

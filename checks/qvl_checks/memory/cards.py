@@ -28,17 +28,32 @@ class Refused(Exception):
 
 
 class NoCards:
-    """A run without a GPU."""
+    """A run without a GPU: nothing to limit and nothing to measure."""
 
-    rows: list[dict[str, Any]] = []
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def room(self) -> int:
+        """None."""
+        return 0
+
+    def capacity(self) -> int:
+        """None."""
+        return 0
 
     def peaks(self) -> dict[int, int]:
-        """Nothing to measure."""
+        """None."""
         return {}
 
     def readings(self) -> list[dict[str, Any]]:
-        """Nothing to measure."""
+        """None."""
         return []
+
+    def reset_peaks(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 class Cards:
@@ -85,6 +100,7 @@ class Cards:
 
         Placement code (accelerate, transformers) plans with what it says is free.
         """
+
         def capped(device: Any = None) -> tuple[int, int]:
             free, total = self._free(device)
             row = self._by_index.get(self._index_of(device))

@@ -57,7 +57,7 @@ class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to read a buffer: ``batch x heads x S x S`` or ``batch x L x vocabulary`` elements."""
+    """One way to read a buffer, as the elements of one tensor."""
 
     kind: Kind
     width: int
@@ -192,4 +192,3 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _positive(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-

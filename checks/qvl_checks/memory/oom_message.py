@@ -101,9 +101,7 @@ def parse(text: str) -> Message:
     one = text[tried.start() : following.start() if following else len(text)]
     gpu = _GPU.search(one)
     found = {name: _first(patterns, one) for name, patterns in _PATTERNS.items()}
-    others = tuple(
-        (int(match[1]), amount(match[2], match[3])) for match in _OTHERS.finditer(one)
-    )
+    others = tuple((int(match[1]), amount(match[2], match[3])) for match in _OTHERS.finditer(one))
     return Message(
         requested=amount(tried[1], tried[2]),
         gpu=int(gpu[1]) if gpu else None,

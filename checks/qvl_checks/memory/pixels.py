@@ -15,7 +15,8 @@ def limits(patch: int, folder: str | None) -> tuple[int, int]:
     """(fewest, most) pixels of an image: the checkpoint's own, else the published ones."""
     fewest, most = PUBLISHED_LIMITS.get(patch, PUBLISHED_LIMITS[16])
     settings = _settings(folder)
-    size = settings.get("size") if isinstance(settings.get("size"), dict) else {}
+    size = settings.get("size")
+    size = size if isinstance(size, dict) else {}
     fewest = _first_int(settings.get("min_pixels"), size.get("shortest_edge"), fewest)
     most = _first_int(settings.get("max_pixels"), size.get("longest_edge"), most)
     return fewest, most

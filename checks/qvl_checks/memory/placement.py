@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qvl_checks.memory.cards import Refused
 from qvl_checks.models.build import dtype_keyword, model_class
 
 PLANNED = ("auto", "balanced", "balanced_low_0", "sequential")
@@ -21,8 +22,24 @@ PLANNERS = ("transformers.integrations.accelerate", "transformers.modeling_utils
 """Where releases from 5.0 on, and from 4.51 to 4.57, keep the function that computes it."""
 
 
-class NotPlaceable(Exception):
-    """The stated ``device_map`` cannot be used; the message says why."""
+def indices(torch: Any, device_map: str | None, visible: int) -> list[int]:
+    """The GPUs that a run with this ``device_map`` may touch, of ``visible`` ones.
+
+    Raises:
+        Refused: it names none of them.
+    """
+    if device_map in PLANNED:
+        return list(range(visible))
+    try:
+        device = torch.device("cuda" if device_map is None else device_map)
+    except RuntimeError as error:
+        raise Refused("unavailable", f"device_map={device_map!r} is not a device") from error
+    if device.type != "cuda":
+        raise Refused("unavailable", f"device_map={device_map!r} puts nothing on a GPU")
+    index = device.index or 0
+    if index >= visible:
+        raise Refused("unavailable", f"device_map={device_map!r}: this machine has {visible} GPUs")
+    return [index]
 
 
 def safetensors_bytes(folder: str | None) -> int:
@@ -36,13 +53,16 @@ def hollow_model(torch: Any, config: Any, dtype: str, attention: str | None) -> 
     """The model with parameters on the meta device and real (small) buffers; takes no memory.
 
     Raises:
-        ImportError, ValueError: this attention implementation cannot be selected here.
+        Refused: this attention implementation cannot be selected here.
     """
     arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
     if attention is not None:
         arguments["attn_implementation"] = attention
-    with _without_initialisation(torch), _parameters_on_meta(torch):
-        model = model_class(config)._from_config(config, **arguments)
+    try:
+        with _without_initialisation(torch), _parameters_on_meta(torch):
+            model = model_class(config)._from_config(config, **arguments)
+    except (ImportError, ValueError) as error:
+        raise Refused("unavailable", f"{type(error).__name__}: {error}") from error
     # Every parameter was replaced when it was registered, which separated the tied ones.
     model.tie_weights()
     return model.eval()
@@ -54,29 +74,18 @@ def parameter_bytes(model: Any, torch: Any, dtype: str) -> int:
     return sum(parameter.numel() * size for parameter in model.parameters())
 
 
-def plan(torch: Any, model: Any, device_map: str | None, dtype: str) -> dict[str, Any]:
-    """Module name -> device, computed by the function that this release uses.
+def plan(torch: Any, model: Any, device_map: str, dtype: str) -> dict[str, Any]:
+    """Module name -> device for one of `PLANNED`, computed by the function of this release.
 
     Raises:
-        NotPlaceable: the map is not one that names GPUs, or accelerate is missing.
+        Refused: accelerate is missing, or the map moves weights off the GPUs.
     """
-    if device_map is None:
-        return {"": 0}
-    if device_map not in PLANNED:
-        device = torch.device(device_map)
-        if device.type != "cuda":
-            raise NotPlaceable(f"device_map={device_map!r} puts nothing on a GPU")
-        return {"": device.index or 0}
-    try:
-        importlib.import_module("accelerate")
-    except ImportError as error:
-        raise NotPlaceable(f"device_map={device_map!r} needs accelerate: {error}") from error
-    for module_name in PLANNERS:
-        with contextlib.suppress(ImportError):
-            planner = getattr(importlib.import_module(module_name), "_get_device_map", None)
-            if planner is not None:
-                return dict(_call_planner(planner, model, device_map, getattr(torch, dtype)))
-    return dict(_plan_as_before_4_51(model, device_map, getattr(torch, dtype)))
+    found = _planned(torch, model, device_map, dtype)
+    outside = sorted({str(device) for device in found.values()} & {"cpu", "disk"})
+    if outside:
+        where = " and the ".join(outside)
+        raise Refused("offloaded", f"device_map={device_map!r} moves weights to the {where}")
+    return found
 
 
 def fill(torch: Any, model: Any, placement: Mapping[str, Any], dtype: str, tracer: Any) -> None:
@@ -129,7 +138,9 @@ def device_of(placement: Mapping[str, Any], name: str) -> str:
     """The device of a parameter or buffer: that of the longest module name that it starts with."""
     while name not in placement:
         if not name:
-            raise NotPlaceable("the device map leaves a part of the model out")
+            raise Refused(
+                "unavailable", f"no device is planned for a part of the model: {placement}"
+            )
         name = name.rpartition(".")[0]
     device = placement[name]
     return f"cuda:{device}" if isinstance(device, int) else str(device)
@@ -142,6 +153,20 @@ def weights_by_device(model: Any) -> dict[str, int]:
         device = str(tensor.device)
         found[device] = found.get(device, 0) + tensor.numel() * tensor.element_size()
     return found
+
+
+def _planned(torch: Any, model: Any, device_map: str, dtype: str) -> dict[str, Any]:
+    try:
+        importlib.import_module("accelerate")
+    except ImportError as error:
+        reason = f"device_map={device_map!r} needs accelerate: {error}"
+        raise Refused("unavailable", reason) from error
+    for module_name in PLANNERS:
+        with contextlib.suppress(ImportError):
+            planner = getattr(importlib.import_module(module_name), "_get_device_map", None)
+            if planner is not None:
+                return dict(_call_planner(planner, model, device_map, getattr(torch, dtype)))
+    return dict(_plan_as_before_4_51(model, device_map, getattr(torch, dtype)))
 
 
 def _call_planner(planner: Any, model: Any, device_map: str, dtype: Any) -> Any:

@@ -6,7 +6,6 @@ Runs in the target: standard library at module level, torch inside.
 from __future__ import annotations
 
 import contextlib
-import linecache
 import os
 import traceback
 from collections.abc import Iterator
@@ -175,7 +174,7 @@ def source_of(error: BaseException) -> dict[str, Any]:
                 "file": "transformers/" + path.rsplit("/transformers/", 1)[1],
                 "line": frame.lineno,
                 "function": frame.name,
-                "code": (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip(),
+                "code": (frame.line or "").strip(),
             }
     return {"file": None, "line": None, "function": None, "code": None}
 
@@ -196,11 +195,11 @@ def _requested(message: Message, tensor: dict[str, Any] | None) -> int | None:
 
 
 def _device_index(torch: Any, values: Any) -> int | None:
-    """The GPU of the operator's tensors; a factory's ``device`` counts, the current one does not."""
+    """The GPU that the operator's tensors, or its ``device`` argument, name."""
     from torch.utils._pytree import tree_flatten
 
     for value in tree_flatten(values)[0]:
         device = value.device if isinstance(value, torch.Tensor) else value
         if isinstance(device, torch.device) and device.type == "cuda":
-            return device.index
+            return None if device.index is None else int(device.index)
     return None

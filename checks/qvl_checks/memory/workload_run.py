@@ -20,169 +20,188 @@ from qvl_checks.models.build import MERGE, make_config, make_inputs
 
 HEADROOM = 1.1
 """The weights and a tenth must fit before a run is worth starting."""
-STATED = "stated"
 
 
-def run_on_gpu(request: Mapping[str, Any], attention: str | None) -> dict[str, Any]:
-    """Run the request's workload on the visible GPUs with this attention implementation."""
+def run_on_gpus(request: Mapping[str, Any], attention: str | None) -> dict[str, Any]:
+    """Run the request's workload on the GPUs that it names, with this attention implementation."""
     import torch
 
     model, workload = request.get("model") or {}, request["workload"]
-    facts = _header(torch, attention)
-    if model.get("source") not in ("published", "folder"):
-        return {**facts, "status": "no_model", "reason": "no model was named"}
-    inputs = request.get("inputs") or {}
-    context = (inputs.get("devices.torch") or {}).get("context_bytes")
+    measured = (request.get("inputs") or {}).get("devices.torch") or {}
+    run = WorkloadRun(torch, model, workload, attention)
     try:
-        # One device unless a map is stated: the others are not touched.
-        count = visible_cards(torch) if workload["device_map"] in place.PLANNED else 1
-        visible_cards(torch)
-        cards = Cards(torch, range(count), cap=workload["cap_bytes"], context=context)
+        if model.get("source") not in ("published", "folder"):
+            raise Refused("no_model", "no model was named")
+        chosen = place.indices(torch, workload["device_map"], visible_cards(torch))
+        cards = Cards(
+            torch, chosen, cap=workload["cap_bytes"], context=measured.get("context_bytes")
+        )
         cards.play_smaller()
-        return {**facts, **run(torch, model, workload, attention, cards)}
+        run.execute(cards)
     except Refused as refusal:
-        return {**facts, "status": "refused", "refusal": refusal.kind, "reason": str(refusal)}
+        run.facts.update(status="not_run", obstacle=refusal.kind, reason=str(refusal))
+    return run.facts
 
 
-def run(
-    torch: Any,
-    model: Mapping[str, Any],
-    workload: Mapping[str, Any],
-    attention: str | None,
-    cards: Any,
-) -> dict[str, Any]:
-    """Build or load, place, generate; on ``cards``, or on the CPU where that is `NoCards`.
+class WorkloadRun:
+    """One run of one workload; ``facts`` holds what is known so far."""
 
-    Raises:
-        Refused: the weights do not fit, so nothing was started.
-    """
-    dtype, device_map = workload["dtype"], workload["device_map"]
-    config = make_config(model["config"])
-    tracer = Tracer(torch, cards)
-    facts: dict[str, Any] = {"dtype": dtype, "device_map": device_map}
-    try:
-        hollow = place.hollow_model(torch, config, dtype, attention)
-    except (ImportError, ValueError) as error:
-        return {**facts, "status": "unavailable", "reason": f"{type(error).__name__}: {error}"}
-    folder = model.get("path")
-    stored = place.safetensors_bytes(folder)
-    need = stored or place.parameter_bytes(hollow, torch, dtype)
-    facts.update(
-        selected=selected(hollow),
-        weights_need_bytes=need,
-        weights="checkpoint" if stored else "random",
-    )
-    if cards.rows:
-        _require_room(cards, need, workload)
-    try:
-        placement = {"": "cpu"} if not cards.rows else place.plan(torch, hollow, device_map, dtype)
-    except place.NotPlaceable as error:
-        return {**facts, "status": "unavailable", "reason": str(error)}
-    facts["placement"] = {name: str(device) for name, device in placement.items()}
-    outside = sorted({str(d) for d in placement.values()} & {"cpu", "disk"})
-    if outside and cards.rows:
-        reason = f"device_map={device_map!r} moves weights to the {' and the '.join(outside)}"
-        return {**facts, "status": "refused", "refusal": "offloaded", "reason": reason}
-    started = time.monotonic()
-    try:
-        with tracer.watching():
-            if stored:
-                target = device_map if device_map in place.PLANNED else placement
-                built = place.load(torch, config, str(folder), dtype, attention, target)
-            else:
-                built = hollow
-                place.fill(torch, built, placement, dtype, tracer)
-                if device_map in place.PLANNED:
-                    place.dispatch(built, placement)
-            del hollow
-            facts.update(_loaded(built, cards, started))
-            facts.update(_generate(torch, built, config, model, workload, tracer))
-        facts["status"] = "ran"
-    except RuntimeError as error:
-        if not is_out_of_memory(str(error)):
-            raise
-        tracer.note_peaks()
-        facts.update(status="out_of_memory", failure=tracer.failure(error), stage=tracer.stage)
-        error.__traceback__ = None
-    facts["seconds"] = round(time.monotonic() - started, 3)
-    facts["peaks"] = [{"index": index, **peak} for index, peak in sorted(tracer.peaks.items())]
-    built = None
-    gc.collect()
-    if cards.rows:
+    def __init__(
+        self,
+        torch: Any,
+        model: Mapping[str, Any],
+        workload: Mapping[str, Any],
+        attention: str | None,
+    ) -> None:
+        import transformers
+
+        self._torch = torch
+        self._named = model
+        self._workload = workload
+        self._attention = attention
+        self._folder: str | None = model.get("path")
+        self.facts: dict[str, Any] = {
+            "attention": attention,
+            "dtype": workload["dtype"],
+            "device_map": workload["device_map"],
+            "torch": str(torch.__version__),
+            "transformers": str(transformers.__version__),
+        }
+
+    def execute(self, cards: Cards | NoCards) -> None:
+        """Build or load, place, generate; on the CPU where the cards are `NoCards`.
+
+        Raises:
+            Refused: it must not or cannot be started.
+        """
+        torch, workload = self._torch, self._workload
+        self.facts["cards"] = cards.rows
+        config = make_config(dict(self._named["config"]))
+        images = self._describe_load(config)
+        hollow = place.hollow_model(torch, config, workload["dtype"], self._attention)
+        self._describe_weights(hollow)
+        _require_room(cards, self.facts["weights_need_bytes"])
+        placement = self._placement(hollow, cards)
+        tracer = Tracer(torch, cards)
+        started = time.monotonic()
+        try:
+            with tracer.watching(), torch.no_grad():
+                model = self._on_devices(config, hollow, placement, tracer)
+                self._weigh(model, cards, started)
+                tracer.stage = "inputs"
+                inputs = make_inputs(
+                    config,
+                    images=images,
+                    text_tokens=workload["text_tokens"],
+                    batch=workload["batch"],
+                    device=str(model.device),
+                )
+                tracer.follow(model)
+                tracer.stage = "generate"
+                output = model.generate(
+                    **inputs, max_new_tokens=workload["new_tokens"], do_sample=False
+                )
+                tracer.note_peaks()
+            self.facts["new_tokens"] = int(output.shape[1] - inputs["input_ids"].shape[1])
+            self.facts["status"] = "ran"
+        except RuntimeError as error:
+            if not is_out_of_memory(str(error)):
+                raise
+            tracer.note_peaks()
+            self.facts.update(status="out_of_memory", failure=tracer.failure(error))
+            # Its frames hold the tensors.
+            error.__traceback__ = None
+        del hollow
+        model = None
+        inputs, output = {}, None
+        gc.collect()
         cards.close()
-    return {**facts, "cards": cards.rows}
+        self.facts["seconds"] = round(time.monotonic() - started, 3)
+        self.facts["peaks"] = [
+            {"index": index, **peak} for index, peak in sorted(tracer.peaks.items())
+        ]
+
+    def _describe_load(self, config: Any) -> list[tuple[int, int]]:
+        """Sizes as the processor makes them; returns the images' (width, height)."""
+        patch = config.vision_config.patch_size
+        bounds = limits(patch, self._folder)
+        images = [
+            resized(width, height, patch * MERGE, *bounds)
+            for width, height in self._workload["images"]
+        ]
+        patches = [width * height // patch**2 for width, height in images]
+        self.facts["load"] = {
+            "images": images,
+            "patches": patches,
+            "prompt_tokens": self._workload["text_tokens"]
+            + sum(count // MERGE**2 + 2 for count in patches),
+            "batch": self._workload["batch"],
+        }
+        return images
+
+    def _describe_weights(self, hollow: Any) -> None:
+        config = hollow.config
+        stored = place.safetensors_bytes(self._folder)
+        self.facts.update(
+            selected={
+                "vision": getattr(config.vision_config, "_attn_implementation", None),
+                "text": getattr(config.get_text_config(), "_attn_implementation", None),
+            },
+            weights="checkpoint" if stored else "random",
+            weights_need_bytes=stored
+            or place.parameter_bytes(hollow, self._torch, self._workload["dtype"]),
+        )
+
+    def _placement(self, hollow: Any, cards: Cards | NoCards) -> dict[str, Any]:
+        if not cards.rows:
+            placement: dict[str, Any] = {"": "cpu"}
+        elif self._workload["device_map"] in place.PLANNED:
+            placement = place.plan(
+                self._torch, hollow, self._workload["device_map"], self._workload["dtype"]
+            )
+        else:
+            placement = {"": cards.rows[0]["index"]}
+        self.facts["placement"] = {name: str(device) for name, device in placement.items()}
+        return placement
+
+    def _on_devices(
+        self, config: Any, hollow: Any, placement: dict[str, Any], tracer: Tracer
+    ) -> Any:
+        """The checkpoint's model, or the hollow one filled with random weights."""
+        dtype, device_map = self._workload["dtype"], self._workload["device_map"]
+        if self.facts["weights"] == "checkpoint":
+            wish = device_map if device_map in place.PLANNED else placement
+            model = place.load(self._torch, config, str(self._folder), dtype, self._attention, wish)
+            self.facts["placement"] = {
+                name: str(device)
+                for name, device in getattr(model, "hf_device_map", placement).items()
+            }
+            return model
+        place.fill(self._torch, hollow, placement, dtype, tracer)
+        if device_map in place.PLANNED:
+            place.dispatch(hollow, placement)
+        return hollow
+
+    def _weigh(self, model: Any, cards: Cards | NoCards, started: float) -> None:
+        self.facts["load_seconds"] = round(time.monotonic() - started, 3)
+        self.facts["weights_by_device"] = place.weights_by_device(model)
+        allocated = {row["index"]: row["allocated_bytes"] for row in cards.readings()}
+        for row in cards.rows:
+            row["weights_bytes"] = allocated[row["index"]]
+        cards.reset_peaks()
 
 
-def selected(model: Any) -> dict[str, str | None]:
-    """The attention implementations that transformers chose, per part of the model."""
-    config = model.config
-    vision = getattr(config, "vision_config", None)
-    return {
-        "vision": getattr(vision, "_attn_implementation", None),
-        "text": getattr(config.get_text_config(), "_attn_implementation", None),
-    }
-
-
-def _header(torch: Any, attention: str | None) -> dict[str, Any]:
-    import transformers
-
-    return {
-        "attention": attention,
-        "torch": str(torch.__version__),
-        "transformers": str(transformers.__version__),
-    }
-
-
-def _require_room(cards: Any, need: int, workload: Mapping[str, Any]) -> None:
+def _require_room(cards: Cards | NoCards, need: int) -> None:
     """Refuse where the weights cannot fit, unless a cap makes it safe to show the failure."""
+    if not cards.rows or all(row["cap_bytes"] is not None for row in cards.rows):
+        return
     wish = int(need * HEADROOM)
-    if wish > cards.capacity() and workload["cap_bytes"] is None:
-        raise Refused(
-            "too_large", f"the weights take {gib(need)}, the GPUs have {gib(cards.capacity())}"
+    if wish > cards.capacity():
+        reason = f"the weights take {gib(need)}, the GPUs have {gib(cards.capacity())}"
+        raise Refused("too_large", reason)
+    if wish > cards.room():
+        reason = (
+            f"the weights take {gib(need)}, and only {gib(cards.room())} can be used "
+            "without taking memory from other processes"
         )
-    if wish > cards.room() and workload["cap_bytes"] is None:
-        raise Refused(
-            "in_use",
-            f"the weights take {gib(need)}, and {gib(cards.room())} may be used "
-            "without taking memory that other processes hold",
-        )
-
-
-def _loaded(model: Any, cards: Any, started: float) -> dict[str, Any]:
-    facts = {
-        "load_seconds": round(time.monotonic() - started, 3),
-        "weights_by_device": place.weights_by_device(model),
-    }
-    for reading in cards.readings():
-        row = next(row for row in cards.rows if row["index"] == reading["index"])
-        row["weights_bytes"] = reading["allocated_bytes"]
-    return facts
-
-
-def _generate(
-    torch: Any, model: Any, config: Any, named: Mapping[str, Any], workload: Any, tracer: Tracer
-) -> dict[str, Any]:
-    tracer.stage = "inputs"
-    patch = config.vision_config.patch_size
-    unit = patch * MERGE
-    fewest, most = limits(patch, named.get("path"))
-    images = [resized(width, height, unit, fewest, most) for width, height in workload["images"]]
-    inputs = make_inputs(
-        config,
-        images=images,
-        text_tokens=workload["text_tokens"],
-        batch=workload["batch"],
-        device=str(model.device),
-    )
-    tracer.load = {
-        "images": images,
-        "patches": [width * height // patch**2 for width, height in images],
-        "prompt_tokens": int(inputs["input_ids"].shape[1]),
-        "batch": workload["batch"],
-    }
-    tracer.follow(model)
-    tracer.stage = "generate"
-    with torch.no_grad():
-        output = model.generate(**inputs, max_new_tokens=workload["new_tokens"], do_sample=False)
-    tracer.note_peaks()
-    return {"new_tokens": int(output.shape[1] - inputs["input_ids"].shape[1])}
+        raise Refused("in_use", reason)

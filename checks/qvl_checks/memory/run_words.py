@@ -1,0 +1,119 @@
+"""Runs and their failures in words and as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qvl_checks.memory.run_facts import Card, OutOfMemory, RunFacts
+
+GIB = 2**30
+
+
+def workload(stated: RunFacts) -> str:
+    """``One image of 14308 patches and a prompt of 3629 tokens``."""
+    if stated.load is None:
+        return "The workload"
+    images = len(stated.load.patches)
+    prompt = f"a prompt of {stated.load.prompt_tokens} tokens"
+    batch = f", {stated.load.batch} times in a batch" if stated.load.batch > 1 else ""
+    if not images:
+        return f"{prompt.capitalize()}{batch}"
+    counts = sorted(set(stated.load.patches))
+    several = f"{images} images of up to {counts[-1]} patches"
+    one = f"One image of {counts[-1]} patches"
+    return f"{one if images == 1 else several} in {prompt}{batch}"
+
+
+def card_of(run: RunFacts, index: int | None) -> Card | None:
+    """The card with this index, if the run used it."""
+    return next((card for card in run.cards if card.index == index), None)
+
+
+def left(card: Card | None, failure: OutOfMemory) -> int | None:
+    """What the allocator could still have taken on the failing card."""
+    for reading in failure.readings:
+        if card is not None and reading.index == card.index:
+            if card.limit_bytes is None:
+                return reading.free_bytes
+            return min(max(card.limit_bytes - reading.reserved_bytes, 0), reading.free_bytes)
+    return None
+
+
+def setting(stated: RunFacts) -> dict[str, Any]:
+    """Evidence: what was run, on which cards, and what they could give."""
+    return {
+        "attention": stated.names,
+        "dtype": stated.dtype,
+        "device_map": stated.device_map,
+        "weights": stated.weights,
+        "workload": workload(stated),
+        "gpus": [
+            {
+                "index": card.index,
+                "name": card.name,
+                "cap_gib": gib(card.cap_bytes),
+                "usable_gib": gib(card.usable_bytes),
+                "context_gib": gib(card.context_bytes),
+                "weights_gib": gib(card.weights_bytes),
+                "peak_gib": gib(card.peak_allocated_bytes),
+                "reserved_peak_gib": gib(card.peak_reserved_bytes),
+            }
+            for card in stated.cards
+        ],
+        "torch": stated.torch,
+        "transformers": stated.transformers,
+    }
+
+
+def failing_request(failure: OutOfMemory, left: int | None) -> dict[str, Any]:
+    """Evidence: the allocation that failed, with what was left for it (bytes)."""
+    tensor = failure.tensor
+    return {
+        "message": failure.message,
+        "gpu": failure.gpu,
+        "requested_bytes": failure.requested_bytes,
+        "exact": failure.requested_exact,
+        "shape": list(tensor.shape) if tensor else None,
+        "dtype": tensor.dtype if tensor else None,
+        "operator": failure.operator,
+        "module": failure.module,
+        "phase": failure.phase,
+        "source": f"{failure.file}:{failure.line}" if failure.file else None,
+        "code": failure.code,
+        "left_gib": gib(left),
+        "allocated_gib": {
+            f"GPU {reading.index}": gib(reading.allocated_bytes) for reading in failure.readings
+        },
+    }
+
+
+def outcomes(stated: RunFacts, tried: Mapping[str, RunFacts]) -> dict[str, str]:
+    """Evidence: how each run ended, in one sentence."""
+    runs = {f"as stated ({stated.names})": stated, **tried}
+    return {
+        name: f"ran: {peaks(run)}"
+        if run.failure is None
+        else f"out of memory in {run.failure.module}: {size(run.failure.requested_bytes)} "
+        f"asked for on GPU {run.failure.gpu}"
+        for name, run in runs.items()
+    }
+
+
+def peaks(run: RunFacts) -> str:
+    """``peak 16.90 GiB on GPU 0 (weights 15.45)``."""
+    return ", ".join(
+        f"peak {size(card.peak_allocated_bytes)} on GPU {card.index} "
+        f"(weights {size(card.weights_bytes)})"
+        for card in run.cards
+    )
+
+
+def size(count: int | None) -> str:
+    """``12.20 GiB``."""
+    return "an unknown amount" if count is None else f"{count / GIB:.2f} GiB"
+
+
+def gib(count: int | None) -> float | None:
+    """GiB with three decimals, for evidence."""
+    return None if count is None else round(count / GIB, 3)

@@ -1,0 +1,43 @@
+"""The workload on the CPU: a limit of the address space makes allocations fail for real."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from qvl_checks.memory.cards import NoCards, Refused
+from qvl_checks.memory.workload_run import WorkloadRun
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Run the request's workload; ``room`` (bytes) is what may be allocated beyond the model."""
+    import torch
+
+    from qvl_checks.memory import placement
+
+    torch.set_num_threads(1)
+    torch.randn(64, 64) @ torch.randn(64, 64)
+    if "room" in request:
+        filled = placement.fill
+
+        def fill_and_limit(*arguments: Any) -> None:
+            filled(*arguments)
+            limit_address_space(request["room"])
+
+        placement.fill = fill_and_limit
+    workload_run = WorkloadRun(torch, request["model"], request["workload"], request["attention"])
+    try:
+        workload_run.execute(NoCards())
+    except Refused as refusal:
+        return {**workload_run.facts, "refused": refusal.kind, "reason": str(refusal)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    return workload_run.facts
+
+
+def limit_address_space(room: int) -> None:
+    """Let this process map at most ``room`` bytes more than it has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft = pages * resource.getpagesize() + room
+    resource.setrlimit(resource.RLIMIT_AS, (soft, resource.RLIM_INFINITY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qvl_checks.devices.torch_facts import TorchFacts
 from qvl_checks.host.system_facts import HostFacts
 from qvl_checks.versions.import_outcome import evidence, explain, failures, is_missing, tried
 from qvl_checks.versions.torch_builds import index_arguments
@@ -15,9 +16,15 @@ EXPLAINED = ("versions.transformers-import-failed", "versions.torchvision-mismat
 
 @check("versions.torch-import-failed")
 def torch_import_failed(
-    imports: ImportsFacts, target: TargetFacts, host: HostFacts | None
+    imports: ImportsFacts,
+    target: TargetFacts,
+    host: HostFacts | None,
+    torch: TorchFacts | None,
 ) -> Judgement:
-    """The import was made in a child; its end is the verdict."""
+    """The import was made in a child; its end is the verdict.
+
+    ``torch`` is declared so that the import is made even when no other check asks for it.
+    """
     if not tried(imports, "torch"):
         return not_applicable("nothing in this run needs torch")
     failed_imports = failures(imports, "torch")
@@ -28,7 +35,12 @@ def torch_import_failed(
         return passed(
             f"torch {state.version} is imported in {state.seconds:.1f} s",
             confidence=Confidence.MEASURED,
-            evidence={"version": state.version, "file": state.file, "seconds": state.seconds},
+            evidence={
+                "version": state.version,
+                "file": state.file,
+                "seconds": state.seconds,
+                "built_for_cuda": torch.cuda if torch else None,
+            },
         )
     name, state = next(iter(failed_imports.items()))
     if is_missing(state, "torch"):

@@ -11,17 +11,21 @@ from qvl_checks.versions.import_outcome import (
     root_cause,
     tried,
 )
+from qvl_checks.versions.model_class_facts import ModelClassFacts
 from qvl_doctor.check import check
-from qvl_doctor.facts import ImportsFacts, ImportState, ModelFacts, ProbeStatus, TargetFacts
+from qvl_doctor.facts import ImportsFacts, ImportState, ProbeStatus, TargetFacts
 from qvl_doctor.findings import Confidence, Fix
 from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
 
 
 @check("versions.transformers-import-failed")
 def transformers_import_failed(
-    imports: ImportsFacts, target: TargetFacts, model: ModelFacts | None
+    imports: ImportsFacts, target: TargetFacts, imported: ModelClassFacts | None
 ) -> Judgement:
-    """The package first, then the family's modeling module by its full path."""
+    """The package first, then the family's modeling module by its full path.
+
+    ``imported`` is declared so that the imports are made even when no other check asks for them.
+    """
     modules = tried(imports, "transformers")
     if not modules:
         return not_applicable("nothing in this run needs transformers")
@@ -34,8 +38,12 @@ def transformers_import_failed(
             "transformers and the model's module are imported",
             confidence=Confidence.MEASURED,
             evidence={
-                name: {"version": state.version, "seconds": state.seconds}
-                for name, state in modules.items()
+                "modules": {
+                    name: {"version": state.version, "seconds": state.seconds}
+                    for name, state in modules.items()
+                },
+                "class_file": imported.class_file if imported else None,
+                "auto_class": imported.auto_class if imported else None,
             },
         )
     name, state = next(iter(failed_imports.items()))

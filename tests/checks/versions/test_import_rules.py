@@ -11,7 +11,7 @@ import pytest
 from qvl_checks.host.system_facts import HostFacts
 from qvl_checks.versions.torch_import_failed import torch_import_failed
 from qvl_checks.versions.transformers_import_failed import transformers_import_failed
-from qvl_doctor.facts import ImportsFacts, ImportState, ModelFacts, ProbeStatus, TargetFacts
+from qvl_doctor.facts import ImportsFacts, ImportState, ProbeStatus, TargetFacts
 from qvl_doctor.findings import Outcome
 
 CAUSE = """
@@ -47,7 +47,7 @@ def test_torch_that_cannot_be_imported(how: str, environment: Any, target: Targe
         client.close()
     assert time.monotonic() - began < 12
     judgement = torch_import_failed.judge(
-        imports=ImportsFacts(modules={"torch": state}), target=target, host=None
+        imports=ImportsFacts(modules={"torch": state}), target=target, host=None, torch=None
     )
     assert judgement.outcome is Outcome.FAIL
     assert words in judgement.title
@@ -64,18 +64,20 @@ def test_a_torch_that_works(environment: Any, target: TargetFacts) -> None:
     finally:
         client.close()
     judgement = torch_import_failed.judge(
-        imports=ImportsFacts(modules={"torch": state}), target=target, host=None
+        imports=ImportsFacts(modules={"torch": state}), target=target, host=None, torch=None
     )
     assert judgement.outcome is Outcome.PASS
     assert judgement.evidence["version"] == "2.8.0"
 
 
 def test_torch_that_was_not_tried(target: TargetFacts) -> None:
-    nothing = torch_import_failed.judge(imports=ImportsFacts(), target=target, host=None)
+    nothing = torch_import_failed.judge(
+        imports=ImportsFacts(), target=target, host=None, torch=None
+    )
     assert nothing.outcome is Outcome.NOT_APPLICABLE
     waiting = ImportState(status=ProbeStatus.BLOCKED, reason="not tried")
     judgement = torch_import_failed.judge(
-        imports=ImportsFacts(modules={"torch": waiting}), target=target, host=None
+        imports=ImportsFacts(modules={"torch": waiting}), target=target, host=None, torch=None
     )
     assert judgement.outcome is Outcome.BLOCKED
 
@@ -86,13 +88,12 @@ def test_a_foreign_library_path_is_tried_first(target: TargetFacts) -> None:
         imports=ImportsFacts(modules={"torch": state}),
         target=target,
         host=HostFacts(environment={"LD_LIBRARY_PATH": "/opt/lib"}),
+        torch=None,
     )
     assert judgement.fixes[0].command[:3] == ("env", "-u", "LD_LIBRARY_PATH")
 
 
-def test_transformers_that_hides_its_first_error(
-    environment: Any, target: TargetFacts, qwen25: ModelFacts
-) -> None:
+def test_transformers_that_hides_its_first_error(environment: Any, target: TargetFacts) -> None:
     environment.install("transformers", "5.0.0")
     module = environment.site_packages / "transformers" / "models.py"
     module.write_text(CAUSE.replace("torch is broken", "Could not import module 'X'"))
@@ -104,7 +105,7 @@ def test_transformers_that_hides_its_first_error(
     finally:
         client.close()
     judgement = transformers_import_failed.judge(
-        imports=ImportsFacts(modules=states), target=target, model=qwen25
+        imports=ImportsFacts(modules=states), target=target, imported=None
     )
     assert judgement.outcome is Outcome.FAIL
     assert "libcudart.so.13" in judgement.title
@@ -130,11 +131,11 @@ def test_transformers_that_hides_its_first_error(
     ],
 )
 def test_transformers_import(
-    state: ImportState | None, outcome: Outcome, target: TargetFacts, qwen25: ModelFacts
+    state: ImportState | None, outcome: Outcome, target: TargetFacts
 ) -> None:
     modules = {"transformers": state} if state else {}
     judgement = transformers_import_failed.judge(
-        imports=ImportsFacts(modules=modules), target=target, model=qwen25
+        imports=ImportsFacts(modules=modules), target=target, imported=None
     )
     assert judgement.outcome is outcome
     if state and state.error_type:
@@ -151,6 +152,7 @@ def test_a_missing_part_of_torch_is_not_a_missing_torch(target: TargetFacts) -> 
         imports=ImportsFacts(modules={"torch": state}),
         target=msgspec.structs.replace(target, has_pip=False),
         host=None,
+        torch=None,
     )
     assert "not installed" not in judgement.title
     assert judgement.fixes[-1].command[0] == "uv"

@@ -180,7 +180,7 @@ def load_record(path: Path) -> Record:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         document = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not JSON ({error}); give a facts.json or report.json"
         ) from error

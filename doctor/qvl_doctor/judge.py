@@ -100,7 +100,8 @@ def find(check: Check, record: Record, registry: Registry) -> Finding:
         facts = {need.parameter: facts_for(need, record) for need in check.needs}
         judgement = check.judge(**facts)
     except FactsMissing as missing:
-        judgement = Judgement(outcome=missing.outcome, title=rule.title, cause=str(missing))
+        title = f"Not checked: {rule.title}"
+        judgement = Judgement(outcome=missing.outcome, title=title, cause=str(missing))
     except Exception as error:
         judgement = _error(f"the check itself failed: {type(error).__name__}: {error}")
     return _finding(check.id, judgement, rule.severity)

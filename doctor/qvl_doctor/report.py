@@ -62,7 +62,7 @@ def load_report(path: Path) -> Report:
         raise UsageError(
             f"{path} is not a qvl-doctor report ({error}); 'judge' makes one from facts"
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON ({error}); give a report.json") from error
     if report.schema != REPORT_SCHEMA:
         raise UsageError(

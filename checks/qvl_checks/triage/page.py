@@ -23,9 +23,10 @@ TAIL_CHARACTERS = 128_000
 MIDDLE_CHARACTERS = 64_000
 LINE_CHARACTERS = 3_000
 PHRASE_GAP = 400
-REPEATS_KEPT = 3
+REPEATS_KEPT = 12
 
 _ANSI = re.compile(r"\x1b\[[0-?]{0,30}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|\x1b[@-_]")
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#39|#x27|nbsp);")
 _CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, 0xFEFF, 0x200B, 0x200C, 0x200D], " ")
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "´": "'", "′": "'", "×": "x", "✕": "x", "–": "-"})
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -36,10 +37,10 @@ _RANK = re.compile(
     re.IGNORECASE,
 )
 _PROGRESS = re.compile(r"\d{1,3}%\|[^|]{0,400}\|\s{0,4}\d")
-_TROUBLE = re.compile(
-    r"error|exception|traceback|warn|out of memory|out_of_memory|no kernel|undefined symbol|allocat|not support"
-    r"|mismatch|incompatib|failed|missing|deprecat|unrecogni|assert|qwen|报错|错误|显存|失败",
-    re.IGNORECASE,
+_TROUBLE = (
+    "error:", "exception:", "traceback (most", "out of memory", "tried to allocate", "no kernel image", "undefined symbol", "not supported", "does not support",
+    "mismatch", "incompatib", "not match", "missing", "deprecated", "unrecogni", "assert", "import name", "no module named", "has no attribute", "unexpected keyword",
+    "requires", "qwen2", "qwen3", "flash_attn", "flash-attn", "attention", "max_pixels", "报错", "错误", "显存",
 )
 _SQUEEZE = re.compile(r"[^a-z0-9㐀-鿿]+")
 _LOOKALIKE = str.maketrans({"0": "o", "1": "l", "i": "l"})
@@ -50,9 +51,18 @@ def fold(text: str) -> str:
     return _SQUEEZE.sub("", text.lower().replace("rn", "m").replace("vv", "w")).translate(_LOOKALIKE)
 
 
-def _clean_line(line: str) -> str:
+def _plain(line: str) -> str:
+    """The line without terminal control, with plain quotes and compatibility forms folded (full-width punctuation)."""
     if "\x1b" in line:
-        line = _ANSI.sub("", line)
+        line = _ANSI.sub("", line[: 4 * LINE_CHARACTERS])
+    if "&" in line and _ENTITY.search(line, 0, 4 * LINE_CHARACTERS):
+        line = html.unescape(line[: 4 * LINE_CHARACTERS])
+    if not line.isascii():
+        line = unicodedata.normalize("NFKC", line[: 4 * LINE_CHARACTERS].translate(_QUOTES))
+    return line if line.isprintable() else line.translate(_CONTROL)
+
+
+def _clean_line(line: str) -> str:
     if "\r" in line:
         line = line.rstrip("\r").rsplit("\r", 1)[-1]
     for _ in range(2):
@@ -63,55 +73,87 @@ def _clean_line(line: str) -> str:
     return line.rstrip()
 
 
-def _bounded(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """(number, line): all of a small text; of a large one its head, its tail and the lines between that speak of trouble."""
-    sizes = [min(len(line), LINE_CHARACTERS) + 1 for line in lines]
-    if sum(sizes) <= HEAD_CHARACTERS + MIDDLE_CHARACTERS + TAIL_CHARACTERS:
-        yield from enumerate(lines, 1)
+def _bounded(text: str) -> Iterator[tuple[int, str]]:
+    """(number, line) of a small text; of a large one its head, its tail and lines between that speak of trouble."""
+    if len(text) <= HEAD_CHARACTERS + MIDDLE_CHARACTERS + TAIL_CHARACTERS:
+        yield from enumerate(text.split("\n"), 1)
         return
-    head, room = 0, HEAD_CHARACTERS
-    while head < len(lines) and room >= sizes[head]:
-        room -= sizes[head]
-        head += 1
-    tail, room = len(lines), TAIL_CHARACTERS
-    while tail > head and room >= sizes[tail - 1]:
-        tail -= 1
-        room -= sizes[tail]
-    yield from enumerate(lines[:head], 1)
-    room = MIDDLE_CHARACTERS
-    follow = 0
-    seen: dict[str, int] = {}
-    for index in range(head, tail):
-        line = lines[index][:LINE_CHARACTERS]
-        if _TROUBLE.search(line):
-            key = line.strip().translate(_DIGITS)[:200]
-            seen[key] = seen.get(key, 0) + 1
-            follow = 3 if seen[key] <= REPEATS_KEPT else 0
-        if follow > 0:
-            follow -= 1
-            room -= len(line) + 1
-            if room < 0:
+    head = text.rfind("\n", 0, HEAD_CHARACTERS) + 1 or HEAD_CHARACTERS
+    tail = text.find("\n", len(text) - TAIL_CHARACTERS) + 1 or len(text) - TAIL_CHARACTERS
+    yield from enumerate(text[:head].rstrip("\n").split("\n"), 1)
+    number, at = 1, 0
+    for start, end in _troubled(text, head, tail):
+        number += text.count("\n", at, start)
+        at = start
+        yield number, text[start:end]
+    number += text.count("\n", at, tail)
+    yield from enumerate(text[tail:].split("\n"), number)
+
+
+def _troubled(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Spans of lines in ``text[start:end]`` that hold a word of trouble (the first few for each word), and the next line."""
+    low = text.lower()
+    if len(low) != len(text):
+        low = text
+    spans: set[tuple[int, int]] = set()
+    for word in _TROUBLE:
+        position = low.find(word, start, end)
+        for _ in range(REPEATS_KEPT):
+            if position < 0:
                 break
-            yield index + 1, line
-    for index in range(tail, len(lines)):
-        yield index + 1, lines[index]
+            before = max(start, position - LINE_CHARACTERS)
+            first = max(before, low.rfind("\n", before, position) + 1)
+            last = low.find("\n", position, position + LINE_CHARACTERS)
+            last = min(end, last if last >= 0 else position + LINE_CHARACTERS)
+            spans.add((first, last))
+            following = low.find("\n", last + 1, min(end, last + LINE_CHARACTERS))
+            if following > last:
+                spans.add((last + 1, following))
+            position = low.find(word, last, end)
+    kept: list[tuple[int, int]] = []
+    room = MIDDLE_CHARACTERS
+    for first, last in sorted(spans):
+        room -= last - first
+        if room < 0:
+            break
+        if not kept or first >= kept[-1][1]:
+            kept.append((first, last))
+    return kept
 
 
-_DIGITS = str.maketrans("0123456789", "0000000000")
+def _unwrapped(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Lines that a terminal broke at its width, joined again.
+
+    Wrapping is assumed where no line is longer than some width and several lines, among them at least a quarter of all
+    that are not short, have exactly that width.
+    """
+    widest = max((len(line) for _, line in lines), default=0)
+    full = sum(len(line) == widest for _, line in lines)
+    if not 40 <= widest <= 240 or full < 2 or full * 4 < sum(len(line) > widest // 2 for _, line in lines):
+        return lines
+    joined: list[tuple[int, str]] = []
+    open_end = False
+    for number, line in lines:
+        if open_end:
+            joined[-1] = (joined[-1][0], joined[-1][1] + line)
+        else:
+            joined.append((number, line))
+        open_end = len(line) == widest and len(joined[-1][1]) < LINE_CHARACTERS
+    return joined
 
 
 class Page:
     """A cleaned text with its search views. Building it costs time linear in the text."""
 
     def __init__(self, text: str) -> None:
-        if "&" in text[:200_000] and re.search(r"&(?:lt|gt|amp|quot|#39|#x27|nbsp);", text[:200_000]):
-            text = html.unescape(text)
         self.lines: list[tuple[int, str]] = []
-        for number, raw in _bounded(text.split("\n")):
-            line = raw if raw.isascii() else unicodedata.normalize("NFKC", raw[: 4 * LINE_CHARACTERS])
-            line = _clean_line(line.translate(_CONTROL).translate(_QUOTES) if not line.isprintable() or not line.isascii() else line)
+        for number, raw in _bounded(text):
+            if not raw:
+                continue
+            line = _clean_line(_plain(raw))
             if line.strip() and not _PROGRESS.search(line[:600]):
                 self.lines.append((number, line))
+        self.lines = _unwrapped(self.lines)
         self._starts: list[int] = []
         self._folded_starts: list[int] = []
         low: list[str] = []

@@ -17,7 +17,7 @@ import msgspec
 
 from qvl_checks.memory.oom_message import (
     ALLOCATOR_GRAIN,
-    CUDA_GRAIN_FROM,
+    SHARED_SEGMENT,
     Amount,
     parse,
 )
@@ -181,9 +181,9 @@ def _smallest(amount: Amount) -> int:
     """The least tensor whose request is printed so; exact bytes are taken at their word."""
     if amount.exact:
         return amount.low
-    if amount.low < CUDA_GRAIN_FROM:
-        return max(amount.low - 20 * 2**20, 1)
-    return max(amount.low - ALLOCATOR_GRAIN + 1, 1)
+    if amount.low <= SHARED_SEGMENT:
+        return 1
+    return amount.low - ALLOCATOR_GRAIN + 1
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 GIB = 2**30
 ALLOCATOR_GRAIN = 2 * 2**20
 """The CUDA allocator rounds a large request up to this before it prints it."""
-CUDA_GRAIN_FROM = 10 * 2**20
-"""Requests below this are served from a 20 MiB segment (or a 2 MiB one up to 1 MiB)."""
+SHARED_SEGMENT = 20 * 2**20
+"""What the CUDA allocator creates, and prints, for a request of more than 1 and up to 10 MiB."""
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": GIB}
 _SIZE = r"(\d+(?:\.\d+)?) (bytes|KiB|MiB|GiB)"
@@ -80,8 +80,8 @@ def requests_of(size: int) -> tuple[int, ...]:
     rounded = -(-size // 512) * 512
     if rounded <= 2**20:
         segment = ALLOCATOR_GRAIN
-    elif rounded < CUDA_GRAIN_FROM:
-        segment = 20 * 2**20
+    elif rounded < SHARED_SEGMENT // 2:
+        segment = SHARED_SEGMENT
     else:
         segment = -(-rounded // ALLOCATOR_GRAIN) * ALLOCATOR_GRAIN
     return (size, rounded, segment)

@@ -11,26 +11,33 @@ from qvl_checks.memory.workload_run import WorkloadRun
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """Run the request's workload; ``room`` (bytes) is what may be allocated beyond the model."""
+    """Run the request's workload.
+
+    ``room`` (bytes) is what may be allocated beyond the model, ``room_for_weights`` what may be
+    allocated at all.
+    """
     import torch
 
     from qvl_checks.memory import placement
 
     torch.set_num_threads(1)
     torch.randn(64, 64) @ torch.randn(64, 64)
-    if "room" in request:
+    if "room" in request or "room_for_weights" in request:
         filled = placement.fill
 
         def fill_and_limit(*arguments: Any) -> None:
+            if "room_for_weights" in request:
+                limit_address_space(request["room_for_weights"])
             filled(*arguments)
-            limit_address_space(request["room"])
+            if "room" in request:
+                limit_address_space(request["room"])
 
         placement.fill = fill_and_limit
     workload_run = WorkloadRun(torch, request["model"], request["workload"], request["attention"])
     try:
         workload_run.execute(NoCards())
     except Refused as refusal:
-        return {**workload_run.facts, "refused": refusal.kind, "reason": str(refusal)}
+        workload_run.facts.update(status="not_run", obstacle=refusal.kind, reason=str(refusal))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
     return workload_run.facts

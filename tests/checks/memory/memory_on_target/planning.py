@@ -10,12 +10,16 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from qvl_checks.memory import placement
+    from qvl_checks.memory.cards import Refused
     from qvl_checks.models.build import make_config
 
     play_cards(torch, request["free"])
     config = make_config(request["config"])
     model = placement.hollow_model(torch, config, "bfloat16", None)
-    planned = placement.plan(torch, model, request["device_map"], "bfloat16")
+    try:
+        planned = placement.plan(torch, model, request["device_map"], "bfloat16")
+    except Refused as refusal:
+        return {"refused": refusal.kind, "reason": str(refusal)}
     sizes: dict[str, int] = {}
     vision = set()
     for name, parameter in model.named_parameters():
@@ -43,3 +47,38 @@ def play_cards(torch: Any, free: list[int]) -> None:
     torch.cuda.device_count = lambda: len(free)
     torch.cuda.mem_get_info = lambda index=0: (free[index], free[index])
     torch.cuda.memory_reserved = torch.cuda.memory_allocated = lambda index=0: 0
+
+
+def dispatched(request: dict[str, Any]) -> dict[str, Any]:
+    """A hollow model filled on planned devices, with accelerate's hooks, against itself without."""
+    import accelerate
+    import torch
+
+    from qvl_checks.memory import placement
+    from qvl_checks.memory.cards import NoCards
+    from qvl_checks.memory.tracer import Tracer
+    from qvl_checks.models.build import make_config, make_inputs
+
+    config = make_config(request["config"])
+    model = placement.hollow_model(torch, config, "float32", None)
+    layer = next(name for name, _ in model.named_modules() if name.endswith("layers.0"))
+    planned = {name: "cpu" for name, _ in model.named_children()} | {layer: "cpu"}
+    torch.manual_seed(0)
+    placement.fill(torch, model, planned, "float32", Tracer(torch, NoCards()))
+    inputs = make_inputs(config)
+    with torch.no_grad():
+        plain = model(**inputs).logits
+        dispatch_model = accelerate.dispatch_model
+
+        def forced(*arguments: Any, **options: Any) -> Any:
+            return dispatch_model(*arguments, force_hooks=True, **options)
+
+        forced.__signature__ = __import__("inspect").signature(dispatch_model)
+        accelerate.dispatch_model = forced
+        placement.dispatch(model, planned)
+        hooked = model(**inputs).logits
+    return {
+        "hooked": sum(hasattr(module, "_hf_hook") for module in model.modules()),
+        "finite": bool(torch.isfinite(hooked).all()),
+        "same": bool(torch.equal(plain, hooked)),
+    }

@@ -1,0 +1,132 @@
+"""Out-of-memory messages of every release say the same numbers in other words."""
+
+from __future__ import annotations
+
+import pytest
+
+from qvl_checks.memory.oom_message import GIB, is_out_of_memory, parse
+
+MIB = 2**20
+
+TORCH_2_0 = (
+    "CUDA out of memory. Tried to allocate 12.20 GiB (GPU 0; 23.69 GiB total capacity; 7.92 GiB "
+    "already allocated; 3.06 GiB free; 8.10 GiB reserved in total by PyTorch) If reserved memory "
+    "is >> allocated memory try setting max_split_size_mb to avoid fragmentation."
+)
+TORCH_2_1 = (
+    "CUDA out of memory. Tried to allocate 1.95 GiB. GPU 1 has a total capacty of 14.75 GiB of "
+    "which 1.66 GiB is free. Process 414660 has 13.09 GiB memory in use. Of the allocated memory "
+    "10.09 GiB is allocated by PyTorch, and 1.92 GiB is reserved by PyTorch but unallocated. If "
+    "reserved but unallocated memory is large try setting max_split_size_mb."
+)
+TORCH_2_5 = (
+    "CUDA out of memory. Tried to allocate 42.00 MiB. GPU 0 has a total capacity of 47.27 GiB of "
+    "which 9.38 MiB is free. Process 644963 has 5.59 MiB memory in use. Process 3053273 has 29.04 "
+    "GiB memory in use. Including non-PyTorch memory, this process has 3.14 GiB memory in use. Of "
+    "the allocated memory 2.92 GiB is allocated by PyTorch, with 1.50 GiB allocated in private "
+    "pools (e.g., CUDA Graphs), and 34.62 MiB is reserved by PyTorch but unallocated."
+)
+CAPPED = (
+    "CUDA out of memory. Tried to allocate 12.36 GiB. GPU 0 has a total capacity of 139.80 GiB of "
+    "which 110.10 GiB is free. Including non-PyTorch memory, this process has 29.70 GiB memory in "
+    "use. 23.60 GiB allowed; Of the allocated memory 8.90 GiB is allocated by PyTorch, and 512.00 "
+    "bytes is reserved by PyTorch but unallocated."
+)
+WITHOUT_NUMBER = (
+    "CUDA out of memory. Tried to allocate 224.00 MiB. GPU \x00 has a total capacity of 44.34 GiB "
+    "of which 160.81 MiB is free. Of the allocated memory 43.36 GiB is allocated by PyTorch"
+)
+ON_THE_CPU = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 327680000 bytes. Error code 12 (Cannot allocate memory)"
+)
+
+
+def gib(low: float, high: float) -> tuple[int, int]:
+    return round(low * GIB), round(high * GIB)
+
+
+def test_torch_2_0() -> None:
+    message = parse(TORCH_2_0)
+    assert message.requested == gib(12.195, 12.205)
+    assert message.gpu == 0
+    assert message.capacity == gib(23.685, 23.695)
+    assert message.free == gib(3.055, 3.065)
+    assert message.allocated == gib(7.915, 7.925)
+    assert message.reserved == gib(8.095, 8.105)
+    assert (message.unallocated, message.this_process, message.allowed) == (None, None, None)
+
+
+def test_torch_2_1_to_2_3() -> None:
+    message = parse(TORCH_2_1)
+    assert (message.gpu, message.requested) == (1, gib(1.945, 1.955))
+    assert message.capacity == gib(14.745, 14.755)
+    assert message.free == gib(1.655, 1.665)
+    assert message.other_processes == ((414660, gib(13.085, 13.095)),)
+    assert message.allocated == gib(10.085, 10.095)
+    assert message.unallocated == gib(1.915, 1.925)
+
+
+def test_other_processes_and_private_pools() -> None:
+    message = parse(TORCH_2_5)
+    assert [pid for pid, _ in message.other_processes] == [644963, 3053273]
+    assert message.other_processes[1][1] == gib(29.035, 29.045)
+    assert message.this_process == gib(3.135, 3.145)
+    assert message.private_pools == gib(1.495, 1.505)
+    assert message.free == (round(9.375 * MIB), round(9.385 * MIB))
+
+
+def test_an_allowed_fraction() -> None:
+    message = parse(CAPPED)
+    assert message.allowed == gib(23.595, 23.605)
+    assert message.free == gib(110.095, 110.105)
+    assert message.unallocated is not None
+
+
+def test_a_gpu_without_a_number() -> None:
+    message = parse(WITHOUT_NUMBER)
+    assert message.gpu is None
+    assert message.capacity == gib(44.335, 44.345)
+
+
+def test_the_cpu_allocator_is_exact() -> None:
+    message = parse(ON_THE_CPU)
+    assert message.requested == (327680000, 327680000)
+    assert message.requested.exact
+
+
+def test_only_the_first_of_several_messages_counts() -> None:
+    message = parse(f"{TORCH_2_0}\nand before: {TORCH_2_1}")
+    assert (message.gpu, message.unallocated) == (0, None)
+
+
+def test_other_text_says_nothing() -> None:
+    assert parse("RuntimeError: shape mismatch").requested is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [TORCH_2_0, TORCH_2_5, ON_THE_CPU, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"],
+)
+def test_running_out_is_recognised(text: str) -> None:
+    assert is_out_of_memory(text)
+
+
+def test_other_errors_are_not_out_of_memory() -> None:
+    assert not is_out_of_memory("CUDA error: device-side assert triggered")
+
+
+@pytest.mark.parametrize(
+    ("printed", "size", "possible"),
+    [
+        ("12.20 GiB", 16 * 14308**2 * 4, True),
+        ("12.20 GiB", 16 * 14320**2 * 4, False),
+        ("1.00 GiB", GIB, True),
+        ("20.00 MiB", 3 * MIB, True),  # served from a segment of 20 MiB
+        ("2.00 MiB", 1000, True),
+        ("14.00 MiB", 13 * MIB, True),  # rounded up to a multiple of 2 MiB
+        ("14.00 MiB", 11 * MIB, False),
+    ],
+)
+def test_what_a_tensor_may_have_asked_for(printed: str, size: int, possible: bool) -> None:
+    assert parse(f"Tried to allocate {printed}.").may_be(size) is possible

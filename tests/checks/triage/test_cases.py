@@ -6,8 +6,8 @@ import random
 from collections import Counter
 
 import pytest
-from cases import Case, first, load, missing_facts, right
-from variations import LOSSY, PLAIN, combined
+from tests.checks.triage.cases import Case, first, load, missing_facts, right
+from tests.checks.triage.variations import LOSSY, PLAIN, combined
 
 from qvl_checks.triage import diagnose
 from qvl_checks.triage.advice import ADVICE

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from qvl_doctor.findings import Finding, Outcome
+from qvl_doctor.findings import Finding
 from qvl_doctor.report import Report
 from qvl_reports import json_report, wording
 from qvl_reports.chart.figure import figure
@@ -19,7 +20,7 @@ from qvl_reports.read_back import embed, read_back
 from qvl_reports.tables import table
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
 
 __all__ = ["read_back", "render"]
 
@@ -30,8 +31,7 @@ def render(report: Report) -> str:
     """The whole file as text."""
     told = outline(report)
     style, script = _asset("report.css"), _asset("report.js")
-    page = _environment().get_template("report.html.jinja")
-    return page.render(
+    return _page().render(
         report=report,
         told=told,
         top=told.causes[:TOP_CAUSES],
@@ -44,8 +44,9 @@ def render(report: Report) -> str:
     )
 
 
-def _environment() -> Environment:
-    """Autoescape and ``finalize`` together are the same as ``markup.text``."""
+@cache
+def _page() -> Template:
+    """The compiled page. Autoescape and ``finalize`` together are the same as ``markup.text``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -60,13 +61,13 @@ def _environment() -> Environment:
     environment.filters.update(
         anchor=anchor, table=table, charts=_charts, fix_text=wording.fix_text
     )
-    environment.globals.update(count=wording.count, Outcome=Outcome)
-    return environment
+    environment.globals["count"] = wording.count
+    return environment.get_template("report.html.jinja")
 
 
 def _asset(name: str) -> Markup:
     """Our own style or script, which goes into the page as it is."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, script: str) -> str:
@@ -83,11 +84,9 @@ def _digest(content: str) -> str:
 
 def _places(report: Report) -> frozenset[str]:
     """The rule ids that have a place in the page, and so can be linked to."""
-    return frozenset(item.id for item in (*report.findings, *report.unchecked))
+    return frozenset(one.id for one in report.findings) | {one.id for one in report.unchecked}
 
 
 def _charts(finding: Finding) -> list[Markup]:
     key = anchor(finding.id)
     return [figure(chart, f"chart-{n}-{key}") for n, chart in enumerate(finding.charts, 1)]
-
-

@@ -32,7 +32,7 @@ def _spelled(value: Any) -> Any:
         return value if value.isascii() else "".join(map(_character, value))
     if isinstance(value, dict):
         return {_spelled(key): _spelled(one) for key, one in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_spelled(one) for one in value]
     return value
 

@@ -54,7 +54,9 @@ def _rows(rows: Rows, label: str) -> Markup:
     named = rows.columns[:1] == ("",)
     if named:
         corner = element("td")
-        head = element("tr", corner, *(element("th", name, scope="col") for name in rows.columns[1:]))
+        head = element(
+            "tr", corner, *(element("th", name, scope="col") for name in rows.columns[1:])
+        )
     body = [
         element(
             "tr",

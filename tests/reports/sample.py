@@ -164,7 +164,7 @@ def hostile(text: str, number: float | None = None) -> Report:
             evidence=evidence,
             fixes=fixes,
             explains=(text, f"{text}.pass"),
-            charts=charts,
+            charts=charts if outcome in (Outcome.FAIL, Outcome.ERROR) else (),
         )
         for outcome in Outcome
     )
@@ -231,9 +231,21 @@ def failures() -> tuple[Finding, ...]:
                 "argmax_changed": True,
                 "per_implementation": [
                     {"implementation": "eager", "max_error": 0.4127, "top1_agreement": 0.62},
-                    {"implementation": "eager, QK in fp32", "max_error": 0.0031, "top1_agreement": 1.0},
-                    {"implementation": "sdpa (efficient)", "max_error": 0.0029, "top1_agreement": 1.0},
-                    {"implementation": "flash_attention_2", "max_error": None, "top1_agreement": None},
+                    {
+                        "implementation": "eager, QK in fp32",
+                        "max_error": 0.0031,
+                        "top1_agreement": 1.0,
+                    },
+                    {
+                        "implementation": "sdpa (efficient)",
+                        "max_error": 0.0029,
+                        "top1_agreement": 1.0,
+                    },
+                    {
+                        "implementation": "flash_attention_2",
+                        "max_error": None,
+                        "top1_agreement": None,
+                    },
                 ],
             },
             fixes=(
@@ -312,10 +324,18 @@ def failures() -> tuple[Finding, ...]:
             confidence=Confidence.DERIVED,
             title="transformers 4.49.0 is older than this checkpoint's configuration",
             cause="The checkpoint was written by transformers 4.53.1; two of its keys are ignored.",
-            evidence={"installed": "4.49.0", "written_by": "4.53.1", "ignored_keys": ["rope_scaling", "layer_types"]},
+            evidence={
+                "installed": "4.49.0",
+                "written_by": "4.53.1",
+                "ignored_keys": ["rope_scaling", "layer_types"],
+            },
             fixes=(
                 Fix.run(
-                    PYTHON, "-m", "pip", "install", "transformers>=4.53.1,<5",
+                    PYTHON,
+                    "-m",
+                    "pip",
+                    "install",
+                    "transformers>=4.53.1,<5",
                     summary="Install the version that knows these keys.",
                 ),
             ),
@@ -324,7 +344,7 @@ def failures() -> tuple[Finding, ...]:
 
 
 def unjudged() -> tuple[Finding, ...]:
-    """One import that fails and blocks eleven checks, one crash, one measurement that does not decide."""
+    """An import that blocks eight checks, a crash, a measurement that does not decide."""
     blocked = [
         "flash-attn-wrong-results", "flash-attn-unsupported-gpu", "flash-attn-too-old",
         "flash-attention-3-slow-vision", "flash-attention-broken-release",
@@ -347,14 +367,23 @@ def unjudged() -> tuple[Finding, ...]:
             _unjudged(f"attention.{slug}", Outcome.BLOCKED, f"attention.kernels: {reason}")
             for slug in blocked
         ),
-        _unjudged("attention.hub-kernel-substituted", Outcome.BLOCKED, f"attention.selected: {reason}"),
+        _unjudged(
+            "attention.hub-kernel-substituted", Outcome.BLOCKED, f"attention.selected: {reason}"
+        ),
         *(
             _unjudged(f"devices.{slug}", Outcome.NOT_APPLICABLE, "there is only one process group")
             for slug in ("nccl-peer-hang", "tensor-parallel-plan-missing")
         ),
         *(
-            _unjudged(f"checkpoint.{slug}", Outcome.NOT_APPLICABLE, "no checkpoint was named with --model")
-            for slug in ("checkpoint-damaged", "wrong-auto-class", "awq-garbled", "chat-template-missing")
+            _unjudged(
+                f"checkpoint.{slug}", Outcome.NOT_APPLICABLE, "no checkpoint was named with --model"
+            )
+            for slug in (
+                "checkpoint-damaged",
+                "wrong-auto-class",
+                "awq-garbled",
+                "chat-template-missing",
+            )
         ),
     )
 
@@ -382,7 +411,12 @@ def waived() -> Finding:
         confidence=Confidence.MEASURED,
         title="Two copies of tokenizers are on the import path",
         cause="The environment sees the system's site-packages too.",
-        evidence={"waiver": {"reason": "the cluster image is rebuilt in December", "expires": "2026-12-31"}},
+        evidence={
+            "waiver": {
+                "reason": "the cluster image is rebuilt in December",
+                "expires": "2026-12-31",
+            }
+        },
     )
 
 
@@ -404,7 +438,9 @@ def passes() -> tuple[Finding, ...]:
             confidence=Confidence.MEASURED,
             title=title,
             cause="",
-            evidence={"bytes_per_token": 57_344, "expected_bytes": 57_344} if "cache" in rule else {},
+            evidence={"bytes_per_token": 57_344, "expected_bytes": 57_344}
+            if "cache" in rule
+            else {},
         )
         for rule, title in named.items()
     )
@@ -441,8 +477,12 @@ def memory_chart() -> Chart:
         y="GiB",
         series=(
             Series(name="weights", points=(("cuda:0", 15.45), ("cuda:1", 0.0))),
-            Series(name="peak with eager", points=(("cuda:0", 27.3), ("cuda:1", 1.1)), emphasis="bad"),
-            Series(name="peak with sdpa", points=(("cuda:0", 17.9), ("cuda:1", None)), emphasis="good"),
+            Series(
+                name="peak with eager", points=(("cuda:0", 27.3), ("cuda:1", 1.1)), emphasis="bad"
+            ),
+            Series(
+                name="peak with sdpa", points=(("cuda:0", 17.9), ("cuda:1", None)), emphasis="good"
+            ),
         ),
         threshold=24.0,
         threshold_label="capacity of one card",
@@ -461,7 +501,10 @@ def target() -> dict[str, Any]:
         "platform": "linux",
         "machine": "x86_64",
         "has_pip": True,
-        "import_path": ["/usr/lib/python311.zip", "/home/li/项目/qwen-vl/.venv/lib/python3.11/site-packages"],
+        "import_path": [
+            "/usr/lib/python311.zip",
+            "/home/li/项目/qwen-vl/.venv/lib/python3.11/site-packages",
+        ],
     }
 
 
@@ -489,10 +532,18 @@ def record() -> Record:
         "os": "Ubuntu 24.04.1 LTS",
         "kernel": "6.8.0-49-generic",
         "cpu": {"model": "AMD Ryzen 9 7950X", "cores": 16, "threads": 32},
-        "memory": {"total_bytes": 128 * GIB, "available_bytes": 101 * GIB, "cgroup_limit_bytes": None},
+        "memory": {
+            "total_bytes": 128 * GIB,
+            "available_bytes": 101 * GIB,
+            "cgroup_limit_bytes": None,
+        },
         "environment": {"CUDA_VISIBLE_DEVICES": "0,1", "HF_HOME": "/数据/hf"},
     }
-    crash = "Fatal Python error: Segmentation fault\n\nCurrent thread 0x00007f3c (most recent call first):\n  File \"trace.py\", line 88 in step"
+    crash = (
+        "Fatal Python error: Segmentation fault\n\n"
+        "Current thread 0x00007f3c (most recent call first):\n"
+        '  File "trace.py", line 88 in step'
+    )
     return Record(
         schema=FACTS_SCHEMA,
         doctor="0.1.0",
@@ -501,15 +552,21 @@ def record() -> Record:
         probes={
             "engine.target": ProbeRecord(status=ok, data=target(), seconds=0.06),
             "host.system": ProbeRecord(status=ok, data=host, seconds=0.2),
-            "host.gpus": ProbeRecord(status=ok, data={"driver": "575.51.03", "gpus": gpus}, seconds=0.4),
+            "host.gpus": ProbeRecord(
+                status=ok, data={"driver": "575.51.03", "gpus": gpus}, seconds=0.4
+            ),
             "versions.packages": ProbeRecord(status=ok, data={"packages": packages}, seconds=0.3),
             "attention.drift": ProbeRecord(
                 status=ok,
                 data={"offsets": list(OFFSETS), "shape": [1, 16, 1024, 80], "seed": 0},
                 seconds=11.4,
             ),
-            "attention.kernels": ProbeRecord(status=ProbeStatus.BLOCKED, reason="flash_attn cannot be imported"),
-            "attention.selected": ProbeRecord(status=ProbeStatus.BLOCKED, reason="flash_attn cannot be imported"),
+            "attention.kernels": ProbeRecord(
+                status=ProbeStatus.BLOCKED, reason="flash_attn cannot be imported"
+            ),
+            "attention.selected": ProbeRecord(
+                status=ProbeStatus.BLOCKED, reason="flash_attn cannot be imported"
+            ),
             "kv_cache.trace": ProbeRecord(
                 status=ProbeStatus.CRASHED,
                 reason="it was ended by SIGSEGV after 3.1 s",
@@ -517,6 +574,8 @@ def record() -> Record:
                 seconds=3.1,
                 output=crash,
             ),
-            "memory.workload": ProbeRecord(status=ProbeStatus.NOT_RUN, reason="it belongs to the level deep"),
+            "memory.workload": ProbeRecord(
+                status=ProbeStatus.NOT_RUN, reason="it belongs to the level deep"
+            ),
         },
     )

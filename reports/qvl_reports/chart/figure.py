@@ -94,7 +94,12 @@ def _numbers(chart: Chart) -> Markup:
     ]
     grid = element("table", element("thead", head), element("tbody", *rows), class_="rows")
     return element(
-        "div", grid, class_="scroll", role="group", tabindex="0", aria_label=f"{chart.title}: numbers"
+        "div",
+        grid,
+        class_="scroll",
+        role="group",
+        tabindex="0",
+        aria_label=f"{chart.title}: numbers",
     )
 
 

@@ -9,18 +9,22 @@ from qvl_reports.visible import one_line
 
 FONT = 12.0
 LINE = 14.0
+NARROW = 0.57
+"""Mean width of a letter in ems; a Chinese character takes a little more than one."""
 
 
 def width(text: str) -> float:
     """Estimated width in pixels at the charts' font size."""
+    if text.isascii():
+        return FONT * len(text) * NARROW
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
-    return FONT * (wide * 1.02 + (len(text) - wide) * 0.57)
+    return FONT * (wide * 1.02 + (len(text) - wide) * NARROW)
 
 
 def wrap(text: str, limit: float, lines: int = 3) -> list[str]:
     """At most ``lines`` lines that fit ``limit`` pixels; what does not fit ends in an ellipsis."""
     wrapped = [""]
-    for word in one_line(text).split(" "):
+    for word in one_line(text[: int(limit) * lines + 1]).split(" "):
         longer = f"{wrapped[-1]} {word}".strip()
         if width(longer) <= limit:
             wrapped[-1] = longer
@@ -35,9 +39,9 @@ def wrap(text: str, limit: float, lines: int = 3) -> list[str]:
 
 def clip(text: str, limit: float) -> str:
     """One line of at most ``limit`` pixels."""
-    if width(text) <= limit:
+    if len(text) * FONT * NARROW <= limit and width(text) <= limit:
         return text
-    text = text[: int(limit / FONT * 2.5) + 1]
+    text = text[: int(limit / FONT / NARROW) + 1]
     while text and width(text + "…") > limit:
         text = text[:-1]
     return text + "…"

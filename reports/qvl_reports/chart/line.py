@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from markupsafe import Markup
 
@@ -65,7 +65,7 @@ def name(series: Series) -> str:
     return series.name + SIGN[series.emphasis]
 
 
-def finite(value: float | None) -> bool:
+def finite(value: float | None) -> TypeGuard[float]:
     """Whether it can be drawn."""
     return value is not None and math.isfinite(value)
 
@@ -120,9 +120,7 @@ def _cross(x: float, y: float) -> Markup:
 
 def _threshold(chart: Chart, frame: Frame, limit: float) -> Markup:
     _, down = frame.at(0.0, limit)
-    line = element(
-        "path", d=f"M{frame.left:.1f} {down:.1f}H{frame.right:.1f}", class_="threshold"
-    )
+    line = element("path", d=f"M{frame.left:.1f} {down:.1f}H{frame.right:.1f}", class_="threshold")
     lines = labels.wrap(chart.threshold_label or "limit", frame.right - frame.left - 8, 2)
     room = down - frame.top > labels.LINE * len(lines)
     first = down - 5 - labels.LINE * (len(lines) - 1) if room else down + labels.LINE
@@ -137,9 +135,7 @@ def _threshold(chart: Chart, frame: Frame, limit: float) -> Markup:
 def _y_tick(frame: Frame, place: float, label: str) -> Markup:
     down = frame.bottom - (frame.bottom - frame.top) * place
     line = element("path", d=f"M{frame.left:.1f} {down:.1f}H{frame.right:.1f}", class_="grid")
-    text = element(
-        "text", label, x=f"{frame.left - 6:.1f}", y=f"{down + 4:.1f}", class_="tick end"
-    )
+    text = element("text", label, x=f"{frame.left - 6:.1f}", y=f"{down + 4:.1f}", class_="tick end")
     return element("g", line, text)
 
 
@@ -183,7 +179,9 @@ def _names(frame: Frame, chart: Chart, names: list[list[str]]) -> list[Markup]:
         x, y = ends[place]
         first = centres[place] - (len(lines) - 1) * labels.LINE / 2 + 4
         texts = [
-            element("tspan", line, x=f"{frame.right + 14:.1f}", y=f"{first + row * labels.LINE:.1f}")
+            element(
+                "tspan", line, x=f"{frame.right + 14:.1f}", y=f"{first + row * labels.LINE:.1f}"
+            )
             for row, line in enumerate(lines)
         ]
         tie = f"M{x + 5:.1f} {y:.1f}L{frame.right + 11:.1f} {centres[place]:.1f}"

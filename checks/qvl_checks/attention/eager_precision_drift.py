@@ -86,9 +86,7 @@ def _cause(name: str, dtype: str, alone: Cell | None, through: ModelDriftFacts) 
         f"logits share, {dtype} does not: the larger the offset, the coarser the logits."
     )
     if alone is not None:
-        text += (
-            f" Attention is off by {FLOOR:.0%} or more here from offset {alone.offset:g} on."
-        )
+        text += f" Attention is off by {FLOOR:.0%} or more here from offset {alone.offset:g} on."
     if through.has_key_bias:
         text += (
             " Trained models of this family reach hundreds to thousands, through the k_proj bias "

@@ -51,6 +51,8 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     dtype = workload.get("dtype")
     dtype = dtype if dtype in ("bfloat16", "float16") else "bfloat16"
     device, _ = pick_device()
+    # Tiny tensors: a second thread costs more than it brings, most of all on a busy machine.
+    torch.set_num_threads(1)
     subject = Subject(facts, dtype, device, workload.get("attention"), 64 if quick else 480)
     result: Dict[str, Any] = {
         "transformers": str(transformers.__version__),

@@ -1,0 +1,335 @@
+"""Generates a few tokens with a small model of the real architecture and watches the KV cache.
+
+Runs on the CPU in float32, where cached and fresh logits must agree to rounding; what the cache does
+depends on the code and the settings, not on the device.
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from qvl_checks.attention import text_tower
+from qvl_checks.models.build import make_config, make_inputs, make_model
+
+TEXT_TOKENS = 24
+PADDING = 5
+NEW_TOKENS = 4
+TRIED_TOKENS = 3
+TOLERANCE = 1e-3
+"""Relative L2 difference of float32 logits; rounding gives about 1e-6, another context above 1."""
+IMAGE = (56, 56)
+FILE_LIMIT = 1024 * 1024
+RESTORE = """\
+model.eval()
+model.gradient_checkpointing_disable()
+model.generation_config.use_cache = True
+for module in model.modules():
+    if hasattr(getattr(module, "config", None), "use_cache"):
+        module.config.use_cache = True
+"""
+"""Every part of the model may hold its own copy of the configuration (it does in 4.53)."""
+BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+
+def run(request: Dict[str, Any]) -> Dict[str, Any]:
+    """See `CacheFacts` for the fields."""
+    import torch
+    import transformers
+
+    facts = request.get("model") or {}
+    if not facts.get("tiny_config"):
+        return {"reason": "the model is not of a family whose architecture is known here"}
+    # Tiny tensors: a second thread costs more than it brings, most of all on a busy machine.
+    torch.set_num_threads(1)
+    settings = user_settings(facts)
+    watched = Watched(facts["tiny_config"], settings)
+    dtype = (request.get("workload") or {}).get("dtype")
+    with torch.no_grad():
+        default = watched.generate()
+        forward = watched.forward_keeps_cache()
+        cached = default
+        if watched.effect(default) != "cached":
+            watched.set(True, True, False, False)
+            cached = watched.generate()
+        return {
+            "transformers": str(transformers.__version__),
+            "settings": settings,
+            "prompt_tokens": watched.prompt_tokens,
+            "default": public(default),
+            "default_effect": watched.effect(default),
+            "forward_keeps_cache": forward,
+            "cached": public(cached),
+            "tolerance": TOLERANCE,
+            "logits_error": watched.distance_from_fresh(cached, watched.inputs),
+            "padded_error": watched.padded_error(),
+            "switches": switches(watched),
+            "restore": RESTORE,
+            "restored_effect": watched.restored(),
+            "measured_bytes_per_token": growth(cached),
+            "formula_bytes_per_token": formula(watched.config, 4),
+            "model_bytes_per_token": formula(make_config(facts["config"]), BYTES.get(dtype, 2)),
+            "model_layers": shape(make_config(facts["config"])),
+            "dtype": dtype if dtype in BYTES else "bfloat16",
+        }
+
+
+def user_settings(facts: Dict[str, Any]) -> Dict[str, Any]:
+    """What the checkpoint's files say about the cache; a key is absent where a file is silent."""
+    config = facts.get("config") or {}
+    found: Dict[str, Any] = {}
+    if "use_cache" in config:
+        found["config.json: use_cache"] = config["use_cache"]
+    text = config.get("text_config")
+    if isinstance(text, dict) and "use_cache" in text:
+        found["config.json: text_config.use_cache"] = text["use_cache"]
+    if facts.get("source") != "folder" or not facts.get("path"):
+        return found
+    path = Path(facts["path"]) / "generation_config.json"
+    try:
+        if path.stat().st_size > FILE_LIMIT:
+            raise ValueError("larger than any generation_config.json")
+        generation = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("use_cache", "cache_implementation"):
+            if key in generation:
+                found["generation_config.json: " + key] = generation[key]
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        found["generation_config.json"] = f"not readable: {type(error).__name__}: {error}"[:300]
+    return found
+
+
+def switches(watched: "Watched") -> List[Dict[str, Any]]:
+    """Each way of turning the cache off, tried alone on a model that has everything on."""
+    return [
+        watched.tried("generate(use_cache=False)", use_cache=False),
+        watched.tried("generation_config.use_cache = False", generation=False),
+        watched.tried("config.use_cache = False", config=False),
+        watched.tried("model.train()", train=True),
+        watched.tried(
+            "model.train() with gradient checkpointing", train=True, gradient_checkpointing=True
+        ),
+    ]
+
+
+class Watched:
+    """A model whose calls are recorded."""
+
+    def __init__(self, tiny_config: Dict[str, Any], settings: Dict[str, Any]) -> None:
+        self.config = make_config(tiny_config)
+        self.inputs = make_inputs(self.config, images=(IMAGE,), text_tokens=TEXT_TOKENS)
+        self.prompt_tokens = int(self.inputs["input_ids"].shape[1])
+        self.model = make_model(self.config, dtype="float32")
+        self.attention = text_tower.attention_modules(self.model)
+        self.steps: List[Dict[str, Any]] = []
+        self._fed: Optional[int] = None
+        self._began = 0.0
+        generation = self.model.generation_config
+        generation.eos_token_id, generation.pad_token_id = None, 0
+        key = "generation_config.json: use_cache"
+        if key in settings:
+            generation.use_cache = settings[key]
+        self._hook()
+
+    def _hook(self) -> None:
+        def begin(module: Any, arguments: Any, keywords: Any) -> None:
+            self._fed, self._began = None, time.perf_counter()
+
+        def see_tokens(module: Any, arguments: Any, keywords: Any) -> None:
+            hidden = keywords["hidden_states"] if "hidden_states" in keywords else arguments[0]
+            self._fed = int(hidden.shape[1])
+
+        def end(module: Any, arguments: Any, output: Any) -> None:
+            cache = getattr(output, "past_key_values", None)
+            self.steps.append(
+                {
+                    "fed": self._fed,
+                    "length": self.length(cache),
+                    "bytes": sum(tensor_bytes(cache)) if cache is not None else None,
+                    "seconds": round(time.perf_counter() - self._began, 5),
+                }
+            )
+
+        self.model.register_forward_pre_hook(begin, with_kwargs=True)
+        self.model.register_forward_hook(end)
+        if self.attention:
+            self.attention[0].register_forward_pre_hook(see_tokens, with_kwargs=True)
+
+    def length(self, cache: Any) -> Optional[int]:
+        """Tokens in the cache's first softmax layer; None without a cache."""
+        if cache is None:
+            return None
+        index = self.attention[0].layer_idx if self.attention else 0
+        layers = getattr(cache, "layers", None)
+        if layers is not None:
+            keys = getattr(layers[index], "keys", None) if index < len(layers) else None
+        else:
+            stored = getattr(cache, "key_cache", [])
+            keys = stored[index] if index < len(stored) else None
+        return int(keys.shape[-2]) if hasattr(keys, "shape") and keys.dim() == 4 else 0
+
+    def generate(
+        self, inputs: Optional[Dict[str, Any]] = None, tokens: int = NEW_TOKENS, **keywords: Any
+    ) -> Dict[str, Any]:
+        """Tokens, logits and what every step did."""
+        self.steps = []
+        out = self.model.generate(
+            **(self.inputs if inputs is None else inputs),
+            max_new_tokens=tokens,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+            **keywords,
+        )
+        return {"steps": list(self.steps), "sequence": out.sequences, "logits": out.logits}
+
+    def effect(self, run: Dict[str, Any]) -> str:
+        """``cached``: one token a step and the right logits; ``recomputed``: everything again and
+        the right logits; ``wrong``: other logits than a fresh pass gives."""
+        error = self.distance_from_fresh(run, self.inputs)
+        if error is None or error > TOLERANCE:
+            return "wrong"
+        return "cached" if all(step["fed"] == 1 for step in run["steps"][1:]) else "recomputed"
+
+    def distance_from_fresh(self, run: Dict[str, Any], inputs: Dict[str, Any]) -> Optional[float]:
+        """Relative L2 difference, the worst step's, from one pass over the finished sequence."""
+        import torch
+
+        sequence = run["sequence"]
+        extra = sequence.shape[1] - inputs["input_ids"].shape[1]
+        whole = {**inputs, "input_ids": sequence}
+        for name, filler in (("attention_mask", 1), ("mm_token_type_ids", 0)):
+            if name in inputs:
+                tail = torch.full_like(sequence[:, :extra], filler)
+                whole[name] = torch.cat([inputs[name], tail], dim=1)
+        if hasattr(self.model, "model") and hasattr(self.model.model, "rope_deltas"):
+            self.model.model.rope_deltas = None  # left by generate for its own sequence
+        was_training = self.model.training
+        self.model.eval()
+        fresh = self.model(**whole, use_cache=False).logits[:, -extra - 1 : -1].double()
+        self.model.train(was_training)
+        worst = 0.0
+        for step, logits in enumerate(run["logits"]):
+            difference = (logits.double() - fresh[:, step]).norm() / fresh[:, step].norm()
+            worst = max(worst, float(difference.item()))
+        return float(f"{worst:.4g}") if math.isfinite(worst) else None
+
+    def padded_error(self) -> Optional[float]:
+        """The same for a left-padded prompt."""
+        import torch
+
+        padded = dict(self.inputs)
+        for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
+            if name in padded:
+                head = torch.zeros_like(padded[name][:, :PADDING])
+                padded[name] = torch.cat([head, padded[name]], dim=1)
+        return self.distance_from_fresh(self.generate(padded, use_cache=True), padded)
+
+    def forward_keeps_cache(self) -> bool:
+        """Whether a plain forward, without being asked, returns a cache that holds the prompt."""
+        self.steps = []
+        self.model(**self.inputs)
+        return bool(self.steps[-1]["length"])
+
+    def tried(
+        self,
+        name: str,
+        *,
+        generation: bool = True,
+        config: bool = True,
+        train: bool = False,
+        gradient_checkpointing: bool = False,
+        **keywords: Any,
+    ) -> Dict[str, Any]:
+        """What generate and a plain forward do under these settings; everything else is on."""
+        try:
+            self.set(generation, config, train, gradient_checkpointing)
+            run = self.generate(tokens=TRIED_TOKENS, **keywords)
+            return {
+                "name": name,
+                "effect": self.effect(run),
+                "fed": [step["fed"] for step in run["steps"]],
+                "forward_keeps_cache": None if keywords else self.forward_keeps_cache(),
+            }
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:300]
+            return {"name": name, "effect": "raised", "reason": reason}
+        finally:
+            self.set(True, True, False, False)
+
+    def set(self, generation: bool, config: bool, train: bool, checkpointing: bool) -> None:
+        """Turn each of the switches."""
+        model = self.model
+        model.train(train)
+        if checkpointing:
+            model.gradient_checkpointing_enable()
+        else:
+            model.gradient_checkpointing_disable()
+        model.generation_config.use_cache = generation
+        for module in model.modules():
+            if hasattr(getattr(module, "config", None), "use_cache"):
+                module.config.use_cache = config
+
+    def restored(self) -> str:
+        """The effect after everything was turned off and the printed code was executed."""
+        self.set(False, False, True, True)
+        exec(RESTORE, {"model": self.model})
+        return self.effect(self.generate(tokens=TRIED_TOKENS))
+
+
+def public(run: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The steps, as facts."""
+    return list(run["steps"])
+
+
+def growth(run: Dict[str, Any]) -> Optional[float]:
+    """Bytes by which all tensors of the cache together grow per token."""
+    first, last = run["steps"][0], run["steps"][-1]
+    if not first["length"] or not last["length"] or last["length"] == first["length"]:
+        return None
+    return float((last["bytes"] - first["bytes"]) / (last["length"] - first["length"]))
+
+
+def tensor_bytes(thing: Any, seen: Optional[Dict[int, Any]] = None) -> List[int]:
+    """Sizes of every tensor that a cache object holds, in any release's layout."""
+    import torch
+
+    seen = {} if seen is None else seen
+    if id(thing) in seen:
+        return []
+    seen[id(thing)] = thing
+    if isinstance(thing, torch.Tensor):
+        return [thing.numel() * thing.element_size()]
+    if isinstance(thing, dict):
+        parts = list(thing.values())
+    elif isinstance(thing, (list, tuple)):
+        parts = list(thing)
+    elif type(thing).__module__.startswith("transformers.") and hasattr(thing, "__dict__"):
+        parts = list(vars(thing).values())
+    else:
+        return []
+    return [size for part in parts for size in tensor_bytes(part, seen)]
+
+
+def shape(config: Any) -> Dict[str, int]:
+    """Layers, layers that keep every token, key/value heads, head size of a language model."""
+    text = config.get_text_config()
+    layers = int(text.num_hidden_layers)
+    kinds = getattr(text, "layer_types", None)
+    full = sum(kind == "full_attention" for kind in kinds) if kinds else layers
+    heads = int(text.num_attention_heads)
+    return {
+        "layers": layers,
+        "full_attention_layers": full,
+        "kv_heads": int(getattr(text, "num_key_value_heads", None) or heads),
+        "head_dim": int(getattr(text, "head_dim", None) or text.hidden_size // heads),
+    }
+
+
+def formula(config: Any, bytes_per_value: int) -> int:
+    """2 (K and V) x layers that keep every token x key/value heads x head size x bytes."""
+    numbers = shape(config)
+    per_layer = 2 * numbers["kv_heads"] * numbers["head_dim"] * bytes_per_value
+    return numbers["full_attention_layers"] * per_layer

@@ -1,0 +1,94 @@
+"""kv-cache.cache-broken: do cached and fresh logits agree, and does the cache grow by one?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qvl_checks.kv_cache.behaviour_facts import CacheFacts, Switch
+from qvl_doctor.check import check
+from qvl_doctor.findings import Confidence, Fix
+from qvl_doctor.judgement import Judgement, failed, inconclusive, passed
+
+
+@check("kv-cache.cache-broken")
+def cache_broken(cache: CacheFacts) -> Judgement:
+    """Judges the run with the cache on, whatever the checkpoint's settings say."""
+    if cache.reason:
+        return inconclusive(f"Not measured: {cache.reason}")
+    evidence = _evidence(cache)
+    lengths = [step.length for step in cache.cached]
+    expected = [cache.prompt_tokens + step for step in range(len(lengths))]
+    if not lengths or None in lengths:
+        return inconclusive("The length of the cache could not be read", evidence=evidence)
+    faults = []
+    if lengths != expected:
+        faults.append(f"the cache holds {lengths} tokens after the steps, expected {expected}")
+    if not _agrees(cache.logits_error, cache.tolerance):
+        faults.append(f"cached logits differ from fresh ones by {_size(cache.logits_error)}")
+    if not _agrees(cache.padded_error, cache.tolerance):
+        faults.append(
+            f"with left padding cached logits differ from fresh ones by {_size(cache.padded_error)}"
+        )
+    lost = [switch for switch in cache.switches if switch.effect in ("wrong", "raised")]
+    if faults:
+        return failed(
+            "Results with the KV cache differ from those without it",
+            f"In float32, where only rounding may differ: {'; '.join(faults)}.",
+            confidence=Confidence.MEASURED,
+            evidence=evidence,
+            fixes=(
+                Fix.advise(
+                    f"Use another transformers than {cache.transformers}: 4.57.1 to 4.57.6, or "
+                    "5.23 and later, were found in order. Until then use_cache=False is right and "
+                    "slow, unless the evidence shows that it is wrong as well."
+                ),
+            ),
+        )
+    return passed(
+        "Logits with and without the KV cache agree, and it grows by one entry per token",
+        f"Largest relative difference in float32: {_size(cache.logits_error)}, with left padding "
+        f"{_size(cache.padded_error)}.{_warning(lost)}",
+        confidence=Confidence.MEASURED,
+        evidence=evidence,
+        fixes=[Fix.advise(_advice(switch)) for switch in lost],
+    )
+
+
+def _agrees(error: float | None, tolerance: float) -> bool:
+    return error is not None and error <= tolerance
+
+
+def _size(error: float | None) -> str:
+    return "values that are not finite" if error is None else f"{error:.1e}"
+
+
+def _warning(lost: list[Switch]) -> str:
+    return "".join(
+        f" But under {switch.name} generate "
+        + ("gives other logits than a fresh pass." if switch.effect == "wrong" else "raises.")
+        for switch in lost
+    )
+
+
+def _advice(switch: Switch) -> str:
+    if "train" in switch.name:
+        return (
+            f"Call model.eval() before generate() and model.train() after it: under {switch.name} "
+            "each new token is computed without the ones before it."
+            if switch.effect == "wrong"
+            else f"Call model.eval() before generate(): under {switch.name} it raises "
+            f"{switch.reason.partition(':')[0]}."
+        )
+    return f"Do not use {switch.name} with this release of transformers."
+
+
+def _evidence(cache: CacheFacts) -> dict[str, Any]:
+    return {
+        "tokens_per_step": [step.fed for step in cache.cached],
+        "cache_length_after_step": [step.length for step in cache.cached],
+        "relative_difference": cache.logits_error,
+        "relative_difference_left_padded": cache.padded_error,
+        "tolerance": cache.tolerance,
+        "under_other_settings": {switch.name: switch.effect for switch in cache.switches},
+        "transformers": cache.transformers,
+    }

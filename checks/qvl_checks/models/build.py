@@ -62,8 +62,11 @@ def make_model(
         arguments["attn_implementation"] = attention
     with torch.device(device):
         model = model_class(config)._from_config(config, **arguments)
-    # Some releases keep single modules in float32; a loaded checkpoint has one dtype.
-    return model.to(wanted).eval()
+    # Some releases keep single modules in float32; a loaded checkpoint has weights of one dtype.
+    # Buffers stay: from_pretrained does not round the RoPE frequencies either.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(wanted)
+    return model.eval()
 
 
 def dtype_keyword() -> str:

@@ -54,6 +54,15 @@ def test_the_visual_tokens_match_the_patches() -> None:
     assert int((inputs["input_ids"] == config.image_token_id).sum()) == 14308 // 4
 
 
+def test_the_rope_frequencies_stay_in_float32_as_in_a_loaded_checkpoint() -> None:
+    model = resolve("Qwen2.5-VL-7B")
+    assert model is not None
+    built = make_model(make_config(model.tiny_config))
+    frequencies = [b for name, b in built.named_buffers() if name.endswith("inv_freq")]
+    assert frequencies
+    assert {buffer.dtype for buffer in frequencies} == {torch.float32}
+
+
 def test_an_empty_config_is_an_unknown_family() -> None:
     with pytest.raises(UnknownFamily):
         make_config({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ E = TypeVar("E", bound=ev.Event)
 HALF = {"torch.float16": "fp16", "torch.half": "fp16", "torch.bfloat16": "bf16"}
 FULL = {"torch.float32": "fp32", "torch.float": "fp32", "torch.float64": "fp64", "torch.double": "fp64"}
 _DTYPES = {**HALF, **FULL}
+_ABOUT_MODEL = re.compile(r"qwen|type|arch|model|moe|name|path|version|config|ckpt|checkpoint", re.IGNORECASE)
 AUTO_MAPS = {"auto", "balanced", "balanced_low_0", "sequential"}
 QWEN_MODULES = ("qwen_vl_utils",)
 
@@ -49,6 +51,19 @@ class Program:
             id(event.site.module) for event in self.of(ev.Import) if event.name.partition(".")[0] in QWEN_MODULES
         }
         self._families: dict[int, frozenset[str]] = {}
+        self._runs: dict[int, list[ev.Run]] = {}
+        self._consumers: dict[int, list[ev.Run]] = {}
+        for run in self.of(ev.Run):
+            self._runs.setdefault(id(run.model), []).append(run)
+            for encode in self.inputs_of(run):
+                self._consumers.setdefault(id(encode), []).append(run)
+        self._trains: dict[int, bool] = {}
+        self._encodes: dict[int, list[ev.Encode]] = {}
+        for encode in self.of(ev.Encode):
+            self._encodes.setdefault(id(encode.processor and encode.processor.data), []).append(encode)
+        self._writes: dict[int, list[ev.SetAttribute]] = {}
+        for write in self.of(ev.SetAttribute):
+            self._writes.setdefault(id(write.what and write.what.data), []).append(write)
         self._related = self._find_related()
 
     def of(self, kind: type[E]) -> list[E]:
@@ -139,6 +154,11 @@ class Program:
 
     def trains(self, module: Module) -> bool:
         """Whether a file trains: its loads and forwards follow other rules."""
+        if id(module) not in self._trains:
+            self._trains[id(module)] = self._find_training(module)
+        return self._trains[id(module)]
+
+    def _find_training(self, module: Module) -> bool:
         names = ("backward", "Trainer", "TrainingArguments", "SFTConfig", "GRPOConfig", "DPOConfig")
         return any(
             call.name.rpartition(".")[2].endswith(names) or ".optim." in f".{call.name}"
@@ -154,8 +174,8 @@ class Program:
         """generate() and forward calls of a model."""
         return [
             run
-            for run in self.of(ev.Run)
-            if run.model is model and model is not None and (generates is None or run.generates is generates)
+            for run in self._runs.get(id(model), ())
+            if model is not None and (generates is None or run.generates is generates)
         ]
 
     def inputs_of(self, run: ev.Run) -> list[ev.Encode]:
@@ -170,7 +190,21 @@ class Program:
 
     def consumers(self, encode: ev.Encode) -> list[ev.Run]:
         """The runs that get the result of a processor call."""
-        return [run for run in self.of(ev.Run) if encode in self.inputs_of(run)]
+        return self._consumers.get(id(encode), [])
+
+    def encodes_of(self, load: ev.LoadProcessor) -> list[ev.Encode]:
+        """The calls of a processor."""
+        return self._encodes.get(id(load), [])
+
+    def writes_to(self, load: ev.LoadProcessor) -> list[ev.SetAttribute]:
+        """The attributes set on a processor and its parts."""
+        return self._writes.get(id(load), [])
+
+    def chosen_by_condition(self, load: ev.Load | ev.LoadProcessor) -> bool:
+        """Whether surrounding conditions look at the model, so that its id at this place is not the default one."""
+        tests = [key for key, _, _ in load.path if isinstance(key, str)]
+        soft = any(alt.soft for alt in load.source)
+        return any(soft or _ABOUT_MODEL.search(test) for test in tests)
 
     # --- arguments ----------------------------------------------------------------------------------------------------
 

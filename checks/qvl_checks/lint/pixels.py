@@ -39,8 +39,8 @@ def fast(program: Program, load: LoadProcessor, style: str) -> bool | None:
 
 def attribute_writes(program: Program, load: LoadProcessor) -> Iterator[SetAttribute]:
     """`processor.image_processor.max_pixels = ...` and the like, for one processor."""
-    for event in program.of(SetAttribute):
-        if event.what is not None and event.what.data is load and event.what.kind in ("image_processor", "processor"):
+    for event in program.writes_to(load):
+        if event.what is not None and event.what.kind in ("image_processor", "processor"):
             yield event
 
 

@@ -128,8 +128,9 @@ def _lint(sources: list[Source], transformers: Version, known: dict[str, Source]
             findings.append(LintFinding(record.id, record.file, line, 1, "info", record.message, None, cell))
     by_source = {source.path: source for source in sources}
     resolver = Resolver(modules, known)
-    for group in resolver.groups():
-        findings += _judge(group, resolver, transformers, by_source)
+    modules_of_interest = resolver.interesting()
+    if modules_of_interest:
+        findings += _judge(modules_of_interest, resolver, transformers, by_source)
     return findings
 
 
@@ -210,27 +211,16 @@ class Resolver:
     def _at(self, stem: Path) -> Module | None:
         return self.by_path.get(f"{stem}.py") or self.by_path.get(str(stem / "__init__.py"))
 
-    def groups(self) -> list[list[Module]]:
-        """Files that import each other, together; only groups that deal with Qwen-VL."""
-        parent = {path: path for path in self.modules}
-
-        def root(path: str) -> str:
-            while parent[path] != path:
-                parent[path] = parent[parent[path]]
-                path = parent[path]
-            return path
-
-        interesting = {path for path, module in self.modules.items() if INTERESTING.search(module.text)}
+    def interesting(self) -> list[Module]:
+        """The files that mention Qwen, or import one that does."""
+        direct = {path for path, module in self.modules.items() if INTERESTING.search(module.text)}
+        chosen = set(direct)
         if self.by_path:
             for path, module in self.modules.items():
-                for name, level in imported(module):
-                    found = self.resolve(module, name, level)
-                    if found is not None:
-                        parent[root(path)] = root(found.path)
-        groups: dict[str, list[Module]] = {}
-        for path, module in self.modules.items():
-            groups.setdefault(root(path), []).append(module)
-        return [group for group in groups.values() if any(module.path in interesting for module in group)]
+                found = (self.resolve(module, name, level) for name, level in imported(module) if path not in direct)
+                if any(other is not None and other.path in direct for other in found):
+                    chosen.add(path)
+        return [module for path, module in self.modules.items() if path in chosen]
 
 
 def imported(module: Module) -> Iterator[tuple[str, int]]:

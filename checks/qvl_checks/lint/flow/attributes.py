@@ -6,7 +6,7 @@ import ast
 import builtins
 
 from . import calls, expressions
-from .events import ReadAttribute, SetAttribute
+from .events import ReadAttribute, ReadName, SetAttribute
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -47,6 +47,8 @@ def read(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
 
 def _read_one(frame: Frame, item: Item, name: str, node: ast.AST) -> Value:
     if isinstance(item, Ref):
+        if item.name.startswith("transformers"):
+            frame.emit(ReadName(frame.site(node), name=f"{item.name}.{name}"))
         return of(Ref(f"{item.name}.{name}"), frame.site(node))
     if isinstance(item, ObjectItem):
         return _from_object(frame, item, name, node)

@@ -90,10 +90,7 @@ def _list(frame: Frame, item: ListItem, name: str, args: list[Value], node: ast.
             item.exact = False
         elif frame.path:
             item.exact = False
-        item.elements.append(args[0])
-        if len(item.elements) > 64:
-            item.elements.pop(0)
-            item.exact = False
+        item.add([args[0]])
         return const(None)
     if name == "extend" and args:
         if frame.loops:
@@ -101,10 +98,11 @@ def _list(frame: Frame, item: ListItem, name: str, args: list[Value], node: ast.
         more = items_of(args[0], ListItem)
         item.exact = item.exact and len(more) == 1 and more[0].exact and not frame.loops
         for other in more[:1]:
-            item.elements.extend(other.elements[:64])
+            item.add(list(other.elements))
         return const(None)
     if name == "insert" and len(args) > 1:
         item.elements.insert(0 if literal(args[0]) == 0 else len(item.elements), args[1])
+        item.add([])
         return const(None)
     if name == "clear":
         item.elements.clear()

@@ -132,6 +132,13 @@ class ReadAttribute(Event):
 
 
 @dataclass(eq=False, slots=True)
+class ReadName(Event):
+    """A name reached through an imported package: `transformers.Qwen3VLForConditionalGeneration`."""
+
+    name: str = ""
+
+
+@dataclass(eq=False, slots=True)
 class SetEnvironment(Event):
     """`os.environ[key] = value` in any spelling."""
 

@@ -11,6 +11,7 @@ from . import attributes, calls, iteration, subscripts, truth
 from .events import SetAttribute
 from .frame import Frame
 from .values import (
+    MAX_ELEMENTS,
     UNKNOWN,
     Absent,
     Alt,
@@ -31,7 +32,6 @@ from .values import (
 )
 
 MAX_TEXT = 4_000
-MAX_ELEMENTS = 64
 
 
 def evaluate(frame: Frame, node: ast.expr) -> Value:
@@ -79,7 +79,7 @@ def _sequence(frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
             inner = evaluate(frame, element.value)
             known = [a.item for a in inner if isinstance(a.item, ListItem)]
             if len(known) == len(inner) == 1 and known[0].exact:
-                result.elements.extend(known[0].elements)
+                result.add(list(known[0].elements))
             else:
                 result.exact = False
                 result.elements.append(UNKNOWN)
@@ -169,6 +169,8 @@ def _joined(frame: Frame, node: ast.JoinedStr) -> Value:
 
 def string(pieces: list[str | None]) -> Item:
     """A string item from pieces, None for holes."""
+    if sum(len(piece or "") for piece in pieces) > MAX_TEXT:
+        return Text((None,))
     if all(piece is not None for piece in pieces):
         return Const("".join(piece or "" for piece in pieces)[:MAX_TEXT])
     return Text(tuple(pieces))
@@ -209,7 +211,9 @@ def _combine(frame: Frame, node: ast.BinOp, left: Item, right: Item) -> Item | N
         spread(frame, result, of(right))
         return result
     if isinstance(node.op, ast.Add) and isinstance(left, ListItem) and isinstance(right, ListItem):
-        return ListItem(left.elements + right.elements, left.exact and right.exact, left.is_tuple)
+        joined = ListItem(list(left.elements), left.exact and right.exact, left.is_tuple)
+        joined.add(right.elements)
+        return joined
     if isinstance(node.op, ast.Mult) and isinstance(left, ListItem):
         times = right.value if isinstance(right, Const) else None
         if isinstance(times, int) and 0 <= times * len(left.elements) <= MAX_ELEMENTS:
@@ -219,9 +223,10 @@ def _combine(frame: Frame, node: ast.BinOp, left: Item, right: Item) -> Item | N
         return _arithmetic(node.op, left.value, right.value)
     if isinstance(node.op, (ast.Add, ast.Div)):
         first, second = text_of(left), text_of(right)
+        if len(first or "") + len(second or "") > MAX_TEXT:
+            return Text((None,))
         if first is not None or second is not None:
-            slash = "/" if isinstance(node.op, ast.Div) else None
-            return Text(tuple(p for p in (first, slash, second) if p is not slash or slash) if slash else (first, second))
+            return Text((first, "/", second) if isinstance(node.op, ast.Div) else (first, second))
     return None
 
 

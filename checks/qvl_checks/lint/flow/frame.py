@@ -12,7 +12,6 @@ from .guards import ALWAYS, Guard, Literal, contradicts
 from .module import Module
 from .values import UNKNOWN, FunctionItem, Site, Value, on_path, overwrite
 
-MAX_STEPS = 60_000
 MAX_DEPTH = 12
 
 E = TypeVar("E", bound=Event)
@@ -30,13 +29,12 @@ class World:
     """(importing module, dotted name, level) -> project module, or None for a library."""
     events: list[Event] = field(default_factory=list)
     steps: int = 0
-    limit: int = MAX_STEPS
+    limit: int = 0
     functions: dict[int, FunctionItem] = field(default_factory=dict)
     """Every function seen, by the id of its node."""
     executed: set[int] = field(default_factory=set)
     """Ids of function nodes whose body was interpreted."""
     deferred: list[FunctionItem] = field(default_factory=list)
-    unsure: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from . import calls
 from .events import Event
@@ -11,25 +13,31 @@ from .guards import ALWAYS
 from .module import Module
 from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
 
+TOTAL_STEPS = 60_000
+MODULE_STEPS = 12_000
+FUNCTION_STEPS = 20_000
 LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
 
 
 def analyse(world: World, modules: list[Module]) -> list[Event]:
     """Interpret the modules, then everything in them that nobody calls. Returns all events in order."""
+    total = TOTAL_STEPS + MODULE_STEPS * len(modules)
     for module in modules:
-        _guarded(world, lambda module=module: calls.run_module(world, module))  # type: ignore[misc]
+        with _budget(world, total, 4 * MODULE_STEPS):
+            calls.run_module(world, module)
     roots, others = _by_use(world, modules)
     for function in (*roots, *others):
-        _guarded(world, lambda function=function: run_alone(world, function))  # type: ignore[misc]
+        with _budget(world, total, FUNCTION_STEPS):
+            run_alone(world, function)
     return world.events
 
 
-def _guarded(world: World, work: object) -> None:
-    world.limit = world.steps + 60_000
-    try:
-        work()  # type: ignore[operator]
-    except BudgetExceeded:
-        world.unsure = True
+@contextmanager
+def _budget(world: World, total: int, steps: int) -> Iterator[None]:
+    """Let one piece of work take `steps`, and all pieces together `total`; what does not fit is left out."""
+    world.limit = min(world.steps + steps, total)
+    with suppress(BudgetExceeded):
+        yield
 
 
 def _by_use(world: World, modules: list[Module]) -> tuple[list[FunctionItem], list[FunctionItem]]:
@@ -41,9 +49,11 @@ def _by_use(world: World, modules: list[Module]) -> tuple[list[FunctionItem], li
                     used.add(node.func.id)
                 elif isinstance(node.func, ast.Attribute):
                     used.add(node.func.attr)
-    functions = [f for f in world.functions.values() if not isinstance(f.node, ast.Lambda)]
+    own = {id(module) for module in modules}
+    functions = [f for f in world.functions.values() if not isinstance(f.node, ast.Lambda) and id(f.module) in own]
     roots = [f for f in functions if getattr(f.node, "name", "") not in used]
-    return roots, [f for f in functions if f not in roots]
+    first = {id(f) for f in roots}
+    return roots, [f for f in functions if id(f) not in first]
 
 
 def run_alone(world: World, item: FunctionItem) -> None:

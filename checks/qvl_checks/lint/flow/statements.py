@@ -76,7 +76,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> None:
     if lists:
         for item in lists:
             more = [a.item for a in added if isinstance(a.item, ListItem)]
-            item.elements.extend(e for m in more for e in m.elements)
+            item.add([element for other in more for element in other.elements])
             item.exact = item.exact and len(more) == 1 and more[0].exact and not frame.loops
         return
     store(frame, node.target, binary(frame, load, old, added))

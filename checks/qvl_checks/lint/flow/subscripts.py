@@ -125,4 +125,4 @@ def write(frame: Frame, target: ast.Subscript, value: Value) -> None:
             if item.exact and isinstance(key, int) and -len(item.elements) <= key < len(item.elements):
                 item.elements[key] = merge(value)
             else:
-                item.elements.append(value)
+                item.add([value])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .module import Module
 
 MAX_ALTERNATIVES = 16
+MAX_ELEMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,13 @@ class ListItem(Item):
     is_tuple: bool = False
     at_most_one: bool = False
     """The length is not known but cannot exceed one."""
+
+    def add(self, values: Iterable[Value]) -> None:
+        """Append values; what does not fit makes the length unknown."""
+        self.elements += list(values)
+        if len(self.elements) > MAX_ELEMENTS:
+            del self.elements[MAX_ELEMENTS:]
+            self.exact = False
 
 
 @dataclass(eq=False, slots=True)

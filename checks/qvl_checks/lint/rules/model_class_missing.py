@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Import
+from ..flow.events import Event, Import, ReadName
 from ..knowledge import family_of_class, version_table
 from ..rule import Report, Rule
 
@@ -15,10 +15,12 @@ _SHAPES = ("ForConditionalGeneration",)
 def check(program: Program) -> Iterator[Report]:
     """Imports of classes against the table of first releases, and spellings that never existed."""
     first = version_table("first_release")
-    for event in program.of(Import):
+    for event in (*program.of(Import), *program.of(ReadName)):
         root, _, _ = event.name.partition(".")
         name = event.name.rpartition(".")[2]
         if root not in ("transformers", "modelscope") or guarded(event):
+            continue
+        if isinstance(event, ReadName) and event.name.count(".") != 1:
             continue
         if not program.related(event.site.module) and not family_of_class(name):
             continue
@@ -34,9 +36,9 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(event.site, "error", f"transformers has no {name}; the class is spelt {meant}.", f"Import {meant}.")
 
 
-def guarded(event: Import) -> bool:
+def guarded(event: Event) -> bool:
     """Whether the program is prepared for the import to fail."""
-    return bool(event.catches & GUARDS) or any("version" in test or "available" in test for test in event.tests)
+    return bool(event.catches & GUARDS) or any(word in test for test in event.tests for word in ("version", "available", "hasattr"))
 
 
 def _misspelt(name: str, known: list[str]) -> str | None:

@@ -60,8 +60,8 @@ def _ways(program: Program, load: LoadProcessor):  # type: ignore[no-untyped-def
             continue
         if event.name in ("max_pixels", "size"):
             ways.append((f"attribute {event.name}", event.site))
-    for encode in program.of(Encode):
-        if encode.processor is None or encode.processor.data is not load or encode.template:
+    for encode in program.encodes_of(load):
+        if encode.template:
             continue
         called = {k for k in ("min_pixels", "max_pixels", "size") if k in encode.keywords.entries}
         if {"min_pixels", "max_pixels"} <= called:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
-from ..flow.events import Import, Load
+from ..flow.events import Import, ReadName
 from ..renames import everywhere
 from ..rule import Report, Rule
 from .model_class_missing import guarded
@@ -19,14 +19,8 @@ def check(program: Program) -> Iterator[Report]:
     removed = program.transformers >= Version("5.0.0")
     if not removed and program.transformers < Version("4.57.0"):
         return
-    sites = [e.site for e in program.of(Import) if e.name == f"transformers.{OLD}" and not guarded(e)]
-    imported = {id(site.module) for site in sites}
-    guarded_files = {id(e.site.module) for e in program.of(Import) if e.name.endswith(OLD)}
-    sites += [
-        load.site
-        for load in program.of(Load)
-        if load.cls == OLD and id(load.site.module) not in imported | guarded_files
-    ]
+    names = (*program.of(Import), *program.of(ReadName))
+    sites = [e.site for e in names if e.name == f"transformers.{OLD}" and not guarded(e)]
     for site in sites:
         if not program.related(site.module):
             continue

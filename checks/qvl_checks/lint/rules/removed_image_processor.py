@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
-from ..flow.events import Import, LoadProcessor
+from ..flow.events import Import, ReadName
 from ..renames import everywhere
 from ..rule import Report, Rule
 from .model_class_missing import guarded
@@ -16,10 +16,11 @@ OLD, NEW = "Qwen2_5_VLImageProcessor", "Qwen2VLImageProcessor"
 
 def check(program: Program) -> Iterator[Report]:
     """Imports and uses of the name, and of the Fast suffix where it is deprecated."""
-    sites = [e.site for e in program.of(Import) if e.name.rpartition(".")[2] == OLD and e.name.startswith("transformers") and not guarded(e)]
-    imported = {id(site.module) for site in sites}
-    sites += [e.site for e in program.of(LoadProcessor) if e.cls == OLD and id(e.site.module) not in imported]
-    for site in sites:
+    names = (*program.of(Import), *program.of(ReadName))
+    for event in names:
+        if event.name.rpartition(".")[2] != OLD or not event.name.startswith("transformers") or guarded(event):
+            continue
+        site = event.site
         yield RULE.at(
             site,
             "error",

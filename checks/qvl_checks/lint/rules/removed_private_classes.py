@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Call, Import
+from ..flow.events import Import, ReadName
 from ..knowledge import version_table
 from ..rule import Report, Rule
 from .model_class_missing import guarded
@@ -14,11 +14,11 @@ RULE = Rule("versions.removed-private-classes", "A private name of the modelling
 def check(program: Program) -> Iterator[Report]:
     """Imports from transformers.models.qwen2_vl and qwen2_5_vl against the table of removals."""
     removed = version_table("removed_private")
-    for event in (*program.of(Import), *program.of(Call)):
+    for event in (*program.of(Import), *program.of(ReadName)):
         parts = event.name.split(".")
         if parts[:2] != ["transformers", "models"] or len(parts) < 4 or "modeling" not in event.name:
             continue
-        if parts[2] not in ("qwen2_vl", "qwen2_5_vl") or (isinstance(event, Import) and guarded(event)):
+        if parts[2] not in ("qwen2_vl", "qwen2_5_vl") or guarded(event):
             continue
         gone = removed.get(parts[-1])
         if gone is not None and program.transformers >= gone:

@@ -17,8 +17,7 @@ def check(program: Program) -> Iterator[Report]:
     for load, families in program.processors():
         if load.cls.endswith(("Tokenizer", "TokenizerFast")) or not families <= ANY_VL or limits(program, load):
             continue
-        encodes = [e for e in program.of(Encode) if e.processor is not None and e.processor.data is load]
-        if any(_has_images(program, e) and not capped(program, e) for e in encodes):
+        if any(_has_images(program, e) and not capped(program, e) for e in program.encodes_of(load)):
             yield RULE.at(
                 load.site,
                 "info",

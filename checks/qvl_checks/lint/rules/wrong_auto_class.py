@@ -22,6 +22,8 @@ def check(program: Program) -> Iterator[Report]:
     """Qwen-VL ids given to text-only Auto classes, AutoModel that has to generate, tokenizers that get images."""
     better = "AutoModelForImageTextToText" if program.transformers.release >= (4, 46) else "the class of the family"
     for load, _ in program.loads():
+        if program.chosen_by_condition(load):
+            continue
         families = program.named_families(load)
         if not families or families & (CAUSAL_ACCEPTED if load.cls == "AutoModelForCausalLM" else {LEGACY}):
             continue

@@ -23,6 +23,8 @@ CLASS_OF = {
 def check(program: Program) -> Iterator[Report]:
     """Concrete classes against the family that the model id names, for models and processors."""
     for load, _ in program.loads():
+        if program.chosen_by_condition(load):
+            continue
         own, named = family_of_class(load.cls), program.named_families(load)
         if own is None or not named or own in named:
             continue
@@ -34,6 +36,8 @@ def check(program: Program) -> Iterator[Report]:
             f"Use {right}, or AutoModelForImageTextToText." if LEGACY not in named else "Use AutoModelForCausalLM.",
         )
     for processor, _ in program.processors():
+        if program.chosen_by_condition(processor):
+            continue
         own, named = family_of_class(processor.cls), program.named_families(processor)
         if own is None or not named or own in named or processor.cls.startswith("Qwen2VLImage"):
             continue
@@ -60,7 +64,10 @@ def _pairs(program: Program) -> Iterator[Report]:
             if not families or not others or families & others or processor.processor is None:
                 continue
             load = processor.processor.data
-            if id(load) in seen or family_of_class(load.cls):
+            if program.chosen_by_condition(load) or any(a.soft for a in (*load.source, *run.model.data.source)):
+                continue
+            model = run.model.data if run.model is not None else load
+            if id(load) in seen or family_of_class(load.cls) or program.chosen_by_condition(model):
                 continue
             seen.add(id(load))
             yield RULE.at(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from qvl_doctor.findings import Finding, Outcome, Severity, Unchecked
@@ -10,6 +11,8 @@ from qvl_doctor.report import Report, Verdict
 from qvl_reports.wording import SEVERITY_WORD, count
 
 TOP_CAUSES = 5
+ALARMS = (Outcome.ERROR, Outcome.INCONCLUSIVE)
+THROUGH = re.compile(r"(?:needs the facts of )?(?P<probe>[^\s:,]+)(?:, which failed)?: ")
 
 
 class Group(NamedTuple):
@@ -88,7 +91,7 @@ def _with(report: Report, outcome: Outcome) -> tuple[Finding, ...]:
 
 
 def _groups(report: Report) -> list[Group]:
-    """One group per outcome and reason, in order of first appearance, open questions first."""
+    """One group per outcome and reason: errors first, then the reasons that stop most."""
     findings = {finding.id: finding for finding in report.findings if not finding.outcome.judged}
     listed = {item.id for item in report.unchecked}
     unlisted = (
@@ -98,21 +101,33 @@ def _groups(report: Report) -> list[Group]:
     )
     members: dict[tuple[Outcome, str], tuple[list[str], list[str]]] = {}
     for item in (*report.unchecked, *unlisted):
-        probe, reason = _split(item.reason, report.facts.probes)
+        through, reason = _split(item.reason, report.facts.probes)
         ids, probes = members.setdefault((item.outcome, reason), ([], []))
         ids.append(item.id)
-        if probe and probe not in probes:
-            probes.append(probe)
-    return [
+        probes += (probe for probe in through if probe not in probes)
+    groups = [
         Group(outcome, reason, tuple(ids), tuple(probes), _telling(ids, findings))
         for (outcome, reason), (ids, probes) in members.items()
     ]
+    return sorted(groups, key=lambda group: (_alarm(group.outcome), -len(group.ids)))
 
 
-def _split(reason: str, probes: Iterable[str]) -> tuple[str, str]:
-    """``probe: why`` -> (probe, why), so that one cause is one group whoever ran into it."""
-    probe, colon, why = reason.partition(": ")
-    return (probe, why) if colon and probe in probes else ("", reason)
+def _alarm(outcome: Outcome) -> int:
+    """What went wrong comes before what could not begin."""
+    return ALARMS.index(outcome) if outcome in ALARMS else len(ALARMS)
+
+
+def _split(reason: str, probes: Container[str]) -> tuple[tuple[str, ...], str]:
+    """The probes that a reason came through, and the reason that the first of them gave.
+
+    One cause is so one group, whoever ran into it. The engine writes ``probe: why``, and a probe
+    that needs another one ``needs the facts of probe, which failed: why``.
+    """
+    through: tuple[str, ...] = ()
+    while (found := THROUGH.match(reason)) and found["probe"] in probes:
+        through = (*through, found["probe"])
+        reason = reason[found.end() :]
+    return through, reason
 
 
 def _telling(ids: Iterable[str], findings: dict[str, Finding]) -> tuple[Finding, ...]:

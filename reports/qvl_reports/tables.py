@@ -11,6 +11,8 @@ from qvl_reports.values import Items, Leaf, Pairs, Rows, Shape, shape
 from qvl_reports.wording import count
 
 CELL = {"number": "num", "missing": "none", "text": None, "block": None}
+LONG = 48
+"""Characters from which on a cell may break into lines."""
 
 
 def table(value: Any, label: str) -> Markup:
@@ -63,7 +65,7 @@ def _rows(rows: Rows, label: str) -> Markup:
             *(
                 element("th", cell.text, scope="row")
                 if named and place == 0
-                else element("td", cell.text, class_=CELL[cell.kind])
+                else element("td", cell.text, class_=_cell(cell))
                 for place, cell in enumerate(row)
             ),
         )
@@ -71,6 +73,10 @@ def _rows(rows: Rows, label: str) -> Markup:
     ]
     grid = element("table", element("thead", head), element("tbody", *body), class_="rows")
     return _scroller(grid, label, rows.hidden)
+
+
+def _cell(leaf: Leaf) -> str | None:
+    return "long" if len(leaf.text) > LONG else CELL[leaf.kind]
 
 
 def _items(items: Items, label: str) -> Markup:

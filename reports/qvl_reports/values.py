@@ -70,6 +70,8 @@ def leaf(value: Any, key: str = "") -> Leaf:
     if isinstance(value, (int, float)):
         return Leaf(size(value) if BYTES_KEY.search(key) else number(value), "number")
     text = shorten(str(value), MAX_TEXT)
+    if not text:
+        return Leaf("(empty)", "missing")
     return Leaf(text, "block" if "\n" in text.strip() else "text")
 
 

@@ -368,7 +368,9 @@ def unjudged() -> tuple[Finding, ...]:
             for slug in blocked
         ),
         _unjudged(
-            "attention.hub-kernel-substituted", Outcome.BLOCKED, f"attention.selected: {reason}"
+            "attention.hub-kernel-substituted",
+            Outcome.BLOCKED,
+            f"attention.selected: needs the facts of attention.kernels, which failed: {reason}",
         ),
         *(
             _unjudged(f"devices.{slug}", Outcome.NOT_APPLICABLE, "there is only one process group")

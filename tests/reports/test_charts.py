@@ -8,7 +8,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qvl_doctor.findings import Chart, Series
@@ -113,6 +113,7 @@ def test_short_numbers(value: float, text: str) -> None:
     assert short(value) == text
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 200), st.floats(5, 40)), min_size=1, max_size=8),
 )
@@ -124,6 +125,7 @@ def test_labels_never_overlap(wished: list[tuple[float, float]]) -> None:
     assert spans[0][0] >= -1e-6
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.floats(20, 200))
 def test_wrapped_text_fits(text: str, limit: float) -> None:
     lines = labels.wrap(text, limit)
@@ -135,6 +137,7 @@ values = st.none() | st.floats() | st.sampled_from([0.0, -1.0, 5e-324, 1.7e308, 
 points = st.lists(st.tuples(st.floats() | st.text(max_size=8), values), max_size=8)
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(["line", "bar"]),
     data=st.lists(points, max_size=5),

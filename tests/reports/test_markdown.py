@@ -129,6 +129,7 @@ def test_a_fence_holds_what_it_was_given(payload: str) -> None:
     assert token.info == "sh"
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_a_code_span_holds_one_line(text: str) -> None:
     tokens = [one.type for one in parse(code(text))]

@@ -21,6 +21,14 @@ def test_twenty_checks_behind_one_failed_import_are_one_group() -> None:
     assert blocked[0].reason.startswith("flash_attn cannot be imported")
 
 
+def test_errors_come_first_and_then_the_reasons_that_stop_most_checks() -> None:
+    reasons = [("a.one", "rare"), ("a.two", "common"), ("a.three", "common")]
+    unchecked = [Unchecked(id=rule, outcome=Outcome.BLOCKED, reason=why) for rule, why in reasons]
+    unchecked.append(Unchecked(id="a.four", outcome=Outcome.ERROR, reason="crash"))
+    report = msgspec.structs.replace(sample.nothing_known(), unchecked=tuple(unchecked))
+    assert [group.reason for group in outline(report).open] == ["crash", "common", "rare"]
+
+
 def test_a_reason_that_merely_contains_a_colon_stays_whole() -> None:
     report = msgspec.structs.replace(
         sample.problems(),

@@ -111,6 +111,7 @@ def test_any_text_at_any_width(payload: str, width: int) -> None:
     text.encode()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.integers(2, 40))
 def test_wrapping_loses_nothing_and_fits(text: str, width: int) -> None:
     lines = wrap(text, width)

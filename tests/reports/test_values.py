@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qvl_reports.tables import table
@@ -102,6 +102,7 @@ json_data = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_data)
 def test_any_json_has_a_shape_and_a_table(value: Any) -> None:
     table(value, "label")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from qvl_reports.visible import one_line, shorten, visible
 
@@ -32,6 +32,7 @@ def test_what_is_meant_to_be_seen_stays(text: str) -> None:
     assert visible(text) == text
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_nothing_hidden_is_left(text: str) -> None:
     shown = visible(text)
@@ -40,6 +41,7 @@ def test_nothing_hidden_is_left(text: str) -> None:
     assert left <= {"\t", "\n"}
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_one_line_is_one_line(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1

@@ -16,12 +16,12 @@ for (const box of document.querySelectorAll(".copy")) {
   });
   box.append(button);
 }
-const open = (element) => {
+const unfold = (element) => {
   for (let box = element; box; box = box.parentElement) if (box.localName === "details") box.open = true;
 };
 const arrive = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target) { open(target); target.scrollIntoView(); }
+  if (target) { unfold(target); target.scrollIntoView(); }
 };
 addEventListener("hashchange", arrive);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((box) => { box.open = true; }));

@@ -59,6 +59,8 @@ class CacheFacts(Facts):
     """generate under these settings."""
     default_effect: str = ""
     """As in `Switch.effect`."""
+    default_reason: str = ""
+    """The error, when it raised."""
     forward_keeps_cache: bool = False
     """Whether a plain forward under these settings returns a cache."""
     cached: tuple[Step, ...] = ()
@@ -81,6 +83,15 @@ class CacheFacts(Facts):
     """The formula for the examined model in ``dtype``."""
     model_layers: Layers = Layers()
     dtype: str = ""
+
+    @property
+    def turned_off_by(self) -> tuple[str, ...]:
+        """The checkpoint's settings that ask for no cache, in words."""
+        return tuple(
+            f"{where} is {value!r}"
+            for where, value in self.settings.items()
+            if where.endswith("use_cache") and not value
+        )
 
 
 CACHE = Probe(

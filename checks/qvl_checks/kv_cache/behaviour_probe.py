@@ -1,14 +1,14 @@
 """Generates a few tokens with a small model of the real architecture and watches the KV cache.
 
-Runs on the CPU in float32, where cached and fresh logits must agree to rounding; what the cache does
-depends on the code and the settings, not on the device.
+Runs on the CPU in float32, where cached and fresh logits must agree to rounding; what the cache
+does depends on the code and the settings, not on the device.
 """
 
 import json
 import math
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from qvl_checks.attention import text_tower
 from qvl_checks.models.build import make_config, make_inputs, make_model
@@ -30,6 +30,7 @@ for module in model.modules():
         module.config.use_cache = True
 """
 """Every part of the model may hold its own copy of the configuration (it does in 4.53)."""
+GENERATION = "generation_config.json"
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
@@ -44,23 +45,25 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     # Tiny tensors: a second thread costs more than it brings, most of all on a busy machine.
     torch.set_num_threads(1)
     settings = user_settings(facts)
-    watched = Watched(facts["tiny_config"], settings)
-    dtype = (request.get("workload") or {}).get("dtype")
+    watched = Watched(facts["tiny_config"], generation_file(facts).get("content"))
+    dtype = str((request.get("workload") or {}).get("dtype"))
     with torch.no_grad():
-        default = watched.generate()
+        default, default_effect, reason = watched.under_own_settings()
         forward = watched.forward_keeps_cache()
-        cached = default
-        if watched.effect(default) != "cached":
+        if default_effect == "cached":
+            cached = default
+        else:
             watched.set(True, True, False, False)
             cached = watched.generate()
         return {
             "transformers": str(transformers.__version__),
             "settings": settings,
             "prompt_tokens": watched.prompt_tokens,
-            "default": public(default),
-            "default_effect": watched.effect(default),
+            "default": default["steps"],
+            "default_effect": default_effect,
+            "default_reason": reason,
             "forward_keeps_cache": forward,
-            "cached": public(cached),
+            "cached": cached["steps"],
             "tolerance": TOLERANCE,
             "logits_error": watched.distance_from_fresh(cached, watched.inputs),
             "padded_error": watched.padded_error(),
@@ -84,21 +87,31 @@ def user_settings(facts: Dict[str, Any]) -> Dict[str, Any]:
     text = config.get("text_config")
     if isinstance(text, dict) and "use_cache" in text:
         found["config.json: text_config.use_cache"] = text["use_cache"]
+    generation = generation_file(facts)
+    if "error" in generation:
+        found[GENERATION] = "not readable: " + generation["error"]
+    for key in ("use_cache", "cache_implementation"):
+        if key in generation.get("content", {}):
+            found[GENERATION + ": " + key] = generation["content"][key]
+    return found
+
+
+def generation_file(facts: Dict[str, Any]) -> Dict[str, Any]:
+    """``content`` of the checkpoint's generation_config.json, or ``error``, or nothing at all."""
     if facts.get("source") != "folder" or not facts.get("path"):
-        return found
-    path = Path(facts["path"]) / "generation_config.json"
+        return {}
+    path = Path(facts["path"]) / GENERATION
     try:
         if path.stat().st_size > FILE_LIMIT:
-            raise ValueError("larger than any generation_config.json")
-        generation = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("use_cache", "cache_implementation"):
-            if key in generation:
-                found["generation_config.json: " + key] = generation[key]
+            raise ValueError("larger than any " + GENERATION)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        return {"content": content}
     except FileNotFoundError:
-        pass
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        found["generation_config.json"] = f"not readable: {type(error).__name__}: {error}"[:300]
-    return found
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
 def switches(watched: "Watched") -> List[Dict[str, Any]]:
@@ -117,7 +130,11 @@ def switches(watched: "Watched") -> List[Dict[str, Any]]:
 class Watched:
     """A model whose calls are recorded."""
 
-    def __init__(self, tiny_config: Dict[str, Any], settings: Dict[str, Any]) -> None:
+    def __init__(
+        self, tiny_config: Dict[str, Any], generation_content: Optional[Dict[str, Any]]
+    ) -> None:
+        from transformers import GenerationConfig
+
         self.config = make_config(tiny_config)
         self.inputs = make_inputs(self.config, images=(IMAGE,), text_tokens=TEXT_TOKENS)
         self.prompt_tokens = int(self.inputs["input_ids"].shape[1])
@@ -126,11 +143,14 @@ class Watched:
         self.steps: List[Dict[str, Any]] = []
         self._fed: Optional[int] = None
         self._began = 0.0
-        generation = self.model.generation_config
-        generation.eos_token_id, generation.pad_token_id = None, 0
-        key = "generation_config.json: use_cache"
-        if key in settings:
-            generation.use_cache = settings[key]
+        if generation_content is not None:
+            # As from_pretrained does with the file; without one the model's config is asked.
+            kept = {
+                key: generation_content[key] for key in generation_content if key == "use_cache"
+            }
+            self.model.generation_config = GenerationConfig(**kept)
+        self.model.generation_config.eos_token_id = None
+        self.model.generation_config.pad_token_id = 0
         self._hook()
 
     def _hook(self) -> None:
@@ -164,11 +184,11 @@ class Watched:
         index = self.attention[0].layer_idx if self.attention else 0
         layers = getattr(cache, "layers", None)
         if layers is not None:
-            keys = getattr(layers[index], "keys", None) if index < len(layers) else None
-        else:
+            stored = [getattr(layer, "keys", None) for layer in layers]
+        else:  # up to 4.53
             stored = getattr(cache, "key_cache", [])
-            keys = stored[index] if index < len(stored) else None
-        return int(keys.shape[-2]) if hasattr(keys, "shape") and keys.dim() == 4 else 0
+        keys: Any = stored[index] if index < len(stored) else None
+        return int(keys.shape[-2]) if getattr(keys, "ndim", 0) == 4 else 0
 
     def generate(
         self, inputs: Optional[Dict[str, Any]] = None, tokens: int = NEW_TOKENS, **keywords: Any
@@ -184,6 +204,14 @@ class Watched:
             **keywords,
         )
         return {"steps": list(self.steps), "sequence": out.sequences, "logits": out.logits}
+
+    def under_own_settings(self) -> Tuple[Dict[str, Any], str, str]:
+        """generate as the checkpoint has it: the run, its effect, and the error if it raised."""
+        try:
+            run = self.generate()
+            return run, self.effect(run), ""
+        except Exception as error:
+            return {"steps": self.steps}, "raised", f"{type(error).__name__}: {error}"[:300]
 
     def effect(self, run: Dict[str, Any]) -> str:
         """``cached``: one token a step and the right logits; ``recomputed``: everything again and
@@ -277,11 +305,6 @@ class Watched:
         self.set(False, False, True, True)
         exec(RESTORE, {"model": self.model})
         return self.effect(self.generate(tokens=TRIED_TOKENS))
-
-
-def public(run: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """The steps, as facts."""
-    return list(run["steps"])
 
 
 def growth(run: Dict[str, Any]) -> Optional[float]:

@@ -12,7 +12,7 @@ from qvl_doctor.judgement import Judgement, failed, inconclusive, passed
 
 @check("kv-cache.cache-broken")
 def cache_broken(cache: CacheFacts) -> Judgement:
-    """Judges the run with the cache on, whatever the checkpoint's settings say."""
+    """Judges the run under the checkpoint's settings and the one with the cache on."""
     if cache.reason:
         return inconclusive(f"Not measured: {cache.reason}")
     evidence = _evidence(cache)
@@ -29,6 +29,8 @@ def cache_broken(cache: CacheFacts) -> Judgement:
         faults.append(
             f"with left padding cached logits differ from fresh ones by {_size(cache.padded_error)}"
         )
+    if cache.default_effect in ("wrong", "raised") and not faults and cache.turned_off_by:
+        return _half_off(cache, evidence)
     lost = [switch for switch in cache.switches if switch.effect in ("wrong", "raised")]
     if faults:
         return failed(
@@ -51,6 +53,34 @@ def cache_broken(cache: CacheFacts) -> Judgement:
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=[Fix.advise(_advice(switch)) for switch in lost],
+    )
+
+
+def _half_off(cache: CacheFacts, evidence: dict[str, Any]) -> Judgement:
+    what = (
+        f"generate() raises {cache.default_reason.partition(':')[0]}"
+        if cache.default_effect == "raised"
+        else "generate() gives other logits than a fresh pass"
+    )
+    files = sorted({setting.partition(":")[0] for setting in cache.turned_off_by})
+    return failed(
+        f"With this checkpoint's cache setting {what}",
+        f"{' and '.join(cache.turned_off_by)}, which transformers {cache.transformers} half "
+        "obeys: the cache is filled and the whole sequence is passed in again. With use_cache "
+        "true the logits agree.",
+        confidence=Confidence.MEASURED,
+        evidence=evidence,
+        fixes=(
+            Fix.edit(
+                cache.restore,
+                summary="Turn the cache on in the loaded model",
+                verification=f"executed here (transformers {cache.transformers}): afterwards one "
+                "token is processed per step, with the right logits"
+                if cache.restored_effect == "cached"
+                else "",
+            ),
+            Fix.advise(f'Set "use_cache": true in {" and ".join(files)}.'),
+        ),
     )
 
 
@@ -84,6 +114,8 @@ def _advice(switch: Switch) -> str:
 
 def _evidence(cache: CacheFacts) -> dict[str, Any]:
     return {
+        "under_own_settings": cache.default_effect,
+        "own_settings": cache.settings,
         "tokens_per_step": [step.fed for step in cache.cached],
         "cache_length_after_step": [step.length for step in cache.cached],
         "relative_difference": cache.logits_error,

@@ -7,9 +7,7 @@ from typing import Any
 from qvl_checks.kv_cache.behaviour_facts import CacheFacts
 from qvl_doctor.check import check
 from qvl_doctor.findings import Chart, Confidence, Fix, Series
-from qvl_doctor.judgement import Judgement, failed, inconclusive, passed
-
-SETTING = "use_cache"
+from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
 
 
 @check("kv-cache.cache-disabled")
@@ -17,13 +15,14 @@ def cache_disabled(cache: CacheFacts) -> Judgement:
     """Fails when generate, under the checkpoint's own settings, was seen to recompute."""
     if cache.reason:
         return inconclusive(f"Not measured: {cache.reason}")
+    if cache.default_effect in ("wrong", "raised"):
+        return blocked(
+            "Generation does not give the logits of a fresh pass: see kv-cache.cache-broken",
+            evidence=_evidence(cache),
+        )
     if any(step.fed is None for step in cache.default) or len(cache.default) < 2:
         return inconclusive("The steps of generate could not be observed")
-    culprits = [
-        f"{where} is {value!r}"
-        for where, value in cache.settings.items()
-        if where.endswith(SETTING) and not value
-    ]
+    culprits = cache.turned_off_by
     fed = [step.fed for step in cache.default]
     if cache.default_effect == "recomputed":
         return failed(
@@ -38,11 +37,6 @@ def cache_disabled(cache: CacheFacts) -> Judgement:
             evidence=_evidence(cache),
             fixes=_fixes(cache, culprits),
             charts=(_chart(cache),),
-        )
-    if cache.default_effect != "cached":
-        return inconclusive(
-            "Generation does not give the logits of a fresh pass (see kv-cache.cache-broken)",
-            evidence=_evidence(cache),
         )
     if not cache.forward_keeps_cache:
         return failed(
@@ -62,7 +56,7 @@ def cache_disabled(cache: CacheFacts) -> Judgement:
     )
 
 
-def _fixes(cache: CacheFacts, culprits: list[str]) -> list[Fix]:
+def _fixes(cache: CacheFacts, culprits: tuple[str, ...]) -> list[Fix]:
     works = cache.restored_effect == "cached"
     fixes = [
         Fix.edit(

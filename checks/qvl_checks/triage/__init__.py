@@ -21,7 +21,8 @@ EVIDENCE_LINES = 6
 def diagnose(text: str, environment: Environment | None = None) -> Triage:
     """The causes that `text` points to, best first; ``recognised`` is false rather than a guess.
 
-    `environment` adds what is known about the machine (package versions, GPUs, model type) where the text is silent.
+    `environment` adds what is known about the machine (package versions, GPUs, model type)
+    where the text is silent.
     Any string is accepted; time and memory are linear in its length.
     """
     case = Case(Clues(Page(text), environment))
@@ -47,7 +48,9 @@ def _diagnosis(hit: Hit, case: Case) -> Diagnosis:
 
 
 def _confidence(hit: Hit, known: Confidence) -> Confidence:
-    """Derived from a message or a computation; a mere symptom is a heuristic, and reported causes stay reported."""
+    """Derived from a message or a computation; a mere symptom is a heuristic, and reported causes
+    stay reported.
+    """
     if hit.score < 70 or (not hit.by_message and not hit.computed):
         return "heuristic"
     return known

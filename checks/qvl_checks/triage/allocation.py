@@ -12,7 +12,22 @@ import msgspec
 
 from .page import Page
 
-UNITS = {"b": 1, "byte": 1, "bytes": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20, "g": 2**30, "gb": 2**30, "gib": 2**30, "tib": 2**40, "tb": 2**40}
+UNITS = {
+    "b": 1,
+    "byte": 1,
+    "bytes": 1,
+    "k": 2**10,
+    "kb": 2**10,
+    "kib": 2**10,
+    "m": 2**20,
+    "mb": 2**20,
+    "mib": 2**20,
+    "g": 2**30,
+    "gb": 2**30,
+    "gib": 2**30,
+    "tib": 2**40,
+    "tb": 2**40,
+}
 GIB = 2**30
 
 # Screenshots turn digits into letters: O for 0, l or I for 1.
@@ -20,8 +35,13 @@ _N = r"([\doli]{1,6}(?:[.,][\doli]{1,3})?)\s{0,2}([kmgt]i?b|[gm])\b"
 _EXACT = re.compile(r"tried to allocate\s{1,3}(\d{4,16})\s{1,3}bytes")
 _TRIED = re.compile(r"tried to\s{1,3}all[o0]cate\s{1,3}" + _N)
 _PROSE = re.compile(
-    r"(?:allocat\w{0,5}|request\w{0,4}|asks? for|asked for|wants?|needs?|buffer of|申请(?:了|量)?(?:也?是|为)?|分配|需要|要(?:分配|申请))[^\d\n]{0,30}?" + _N
-    + r"|(?:a )?single (?:allocation|buffer|call)[^\d\n]{0,20}" + _N
+    (
+        r"(?:allocat\w{0,5}|request\w{0,4}|asks? for|asked for|wants?|needs?|buffer of|"
+        r"申请(?:了|量)?(?:也?是|为)?|分配|需要|要(?:分配|申请))[^\d\n]{0,30}?"
+    )
+    + _N
+    + r"|(?:a )?single (?:allocation|buffer|call)[^\d\n]{0,20}"
+    + _N
 )
 _CAPACITY = re.compile(r"total capac\w{1,6} of\s{1,3}" + _N)
 _FREE = re.compile(r"of which\s{1,3}" + _N + r"\s{1,3}is free")
@@ -59,7 +79,9 @@ def _bytes(number: str, unit: str) -> Bytes:
 
 
 class OutOfMemory(msgspec.Struct, frozen=True):
-    """One out-of-memory message. Sizes that it does not give are None; `line` indexes the page's lines."""
+    """One out-of-memory message. Sizes that it does not give are None; `line` indexes the page's
+    lines.
+    """
 
     line: int
     tried: Bytes
@@ -74,7 +96,9 @@ class OutOfMemory(msgspec.Struct, frozen=True):
 
     @property
     def held_by_others(self) -> int | None:
-        """Bytes of the card that neither this process nor the free memory accounts for; None if the message cannot tell."""
+        """Bytes of the card that neither this process nor the free memory accounts for; None if
+        the message cannot tell.
+        """
         mine = self.this_process
         if self.capacity and self.free and mine:
             return max(0, self.capacity.value - self.free.value - mine.value)
@@ -95,12 +119,24 @@ class Allocations:
     def all(self) -> tuple[OutOfMemory, ...]:
         """Messages of the allocators, in order; sizes in prose only when there is none."""
         low = self._page.low
-        if "allocat" not in low and "申请" not in low and "分配" not in low and "gib" not in low and "gb" not in low:
+        if (
+            "allocat" not in low
+            and "申请" not in low
+            and "分配" not in low
+            and "gib" not in low
+            and "gb" not in low
+        ):
             return ()
         found: list[OutOfMemory] = []
         for match in _EXACT.finditer(low):
             size = Bytes(int(match.group(1)), 0, f"{match.group(1)} bytes")
-            found.append(OutOfMemory(self._page.line_at(match.start()), size, on_cpu="cpuallocator" in low[max(0, match.start() - 200) : match.start()]))
+            found.append(
+                OutOfMemory(
+                    self._page.line_at(match.start()),
+                    size,
+                    on_cpu="cpuallocator" in low[max(0, match.start() - 200) : match.start()],
+                )
+            )
         for match in _TRIED.finditer(low):
             found.append(self._detailed(match, low[match.start() : match.start() + 900]))
             if len(found) >= 32:
@@ -120,7 +156,11 @@ class Allocations:
 
         ours, idle, reserved = size(_OURS, _OLD_OURS), size(_IDLE), size(_OLD_RESERVED)
         if idle is None and ours and reserved and reserved.value >= ours.value:
-            idle = Bytes(reserved.value - ours.value, reserved.slack + ours.slack, f"{(reserved.value - ours.value) / GIB:.2f} GiB")
+            idle = Bytes(
+                reserved.value - ours.value,
+                reserved.slack + ours.slack,
+                f"{(reserved.value - ours.value) / GIB:.2f} GiB",
+            )
         gpu = _GPU.search(window)
         return OutOfMemory(
             line=self._page.line_at(match.start()),
@@ -137,7 +177,11 @@ class Allocations:
     def _prose(self, low: str) -> list[OutOfMemory]:
         found = []
         for match in _PROSE.finditer(low[:40_000]):
-            number, unit = (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+            number, unit = (
+                (match.group(1), match.group(2))
+                if match.group(1)
+                else (match.group(3), match.group(4))
+            )
             if number[0].isdigit() and len(unit) > 1:
                 found.append(OutOfMemory(self._page.line_at(match.start()), _bytes(number, unit)))
         return found[:8]

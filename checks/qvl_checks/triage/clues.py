@@ -1,4 +1,6 @@
-"""What a page says, as typed clues: models, engines, versions, GPUs, image sizes, numbers, concepts."""
+"""What a page says, as typed clues: models, engines, versions, GPUs, image sizes, numbers,
+concepts.
+"""
 
 from __future__ import annotations
 
@@ -18,48 +20,91 @@ CONCEPT_CHARACTERS = 60_000
 _FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("qwen2_5_omni", re.compile(r"qwen[-_ ]?2[-_. ]5[-_ ]?omni", re.ASCII)),
     ("qwen3_omni_moe", re.compile(r"qwen[-_ ]?3[-_ ]?omni", re.ASCII)),
-    ("qwen2_5_vl", re.compile(r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision", re.ASCII)),
+    (
+        "qwen2_5_vl",
+        re.compile(r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision", re.ASCII),
+    ),
     ("qwen2_vl", re.compile(r"qwen[-_ ]?2[-_ ]{0,2}v[li1]|qwen2vision", re.ASCII)),
-    ("qwen3_vl_moe", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}vl[-_ ]?moe|qwen[-_ ]?3[-_ ]{0,2}vl[-_ ](?:30b|235b)", re.ASCII)),
+    (
+        "qwen3_vl_moe",
+        re.compile(
+            r"qwen[-_ ]?3[-_ ]{0,2}vl[-_ ]?moe|qwen[-_ ]?3[-_ ]{0,2}vl[-_ ](?:30b|235b)", re.ASCII
+        ),
+    ),
     ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]", re.ASCII)),
     ("qwen3_5_moe", re.compile(r"qwen[-_ ]?3[-_.]5[-_ ]?moe", re.ASCII)),
     ("qwen3_5", re.compile(r"qwen[-_ ]?3[-_.]5", re.ASCII)),
     ("qwen4_exp", re.compile(r"qwen[-_ ]?4[-_ ]?exp", re.ASCII)),
 )
-_LEGACY = re.compile(r"qwen[-_]vl\b(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|qwentokenizer|qwenlmhead|qwenvl[-_]?chat", re.ASCII)
+_LEGACY = re.compile(
+    (
+        r"qwen[-_]vl\b(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
+        r"qwentokenizer|qwenlmhead|qwenvl[-_]?chat"
+    ),
+    re.ASCII,
+)
 _VL_MARKS = re.compile(
-    r"qwen[-_ .]?(?:vl|2|2\.5|3)[^\n]{0,20}\bv[lL]\b|qwen2_vl|qwen2_5_vl|qwen3_vl|qwen2vl|qwen3vl|qwen_vl_utils|qwen-vl|qwenvl|image_grid_thw"
-    r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|mrope|process_vision_info",
+    r"qwen[-_ .]?(?:vl|2|2\.5|3)[^\n]{0,20}\bv[lL]\b|qwen2_vl|qwen2_5_vl|qwen3_vl|"
+    r"qwen2vl|qwen3vl|qwen_vl_utils|qwen-vl|qwenvl|image_grid_thw"
+    r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|"
+    r"mrope|process_vision_info",
     re.ASCII,
 )
 _ANY_QWEN = re.compile(r"qwen(?![-_ ]?(?:image|audio|tts|coder|agent|edit))|qwq|通义", re.ASCII)
 _OTHERS = re.compile(
-    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
-    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd ?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
-    r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|mamba",
+    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|"
+    r"\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
+    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd "
+    r"?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|"
+    r"video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
+    r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|"
+    r"neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|"
+    r"gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|"
+    r"mamba",
     re.ASCII,
 )
 _ENGINES: dict[str, re.Pattern[str]] = {
-    "vllm": re.compile(r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII),
+    "vllm": re.compile(
+        r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
+    ),
     "sglang": re.compile(r"sglang|sgl_kernel|sgl-kernel", re.ASCII),
-    "llama.cpp": re.compile(r"\bggml|llama\.cpp|llama-server|llama_model_load|gguf|\bollama\b|llama-mtmd|mmproj", re.ASCII),
+    "llama.cpp": re.compile(
+        r"\bggml|llama\.cpp|llama-server|llama_model_load|gguf|\bollama\b|llama-mtmd|mmproj",
+        re.ASCII,
+    ),
     "lmdeploy": re.compile(r"lmdeploy|turbomind", re.ASCII),
     "mlx": re.compile(r"\bmlx[-_ ]?(?:vlm|lm)?\b", re.ASCII),
     "tensorrt": re.compile(r"tensorrt|trtllm|trt-llm", re.ASCII),
     "exllama": re.compile(r"exllama", re.ASCII),
     "onnx": re.compile(r"onnxruntime|\bonnx\b", re.ASCII),
 }
-_SIZE = re.compile(r"(?:vl|instruct|chat|qwen[\w.]{0,12})[-_ ]{0,2}(\d{1,3})b\b|(?<![\w.])(\d{1,3})b\b(?!yte)")
-_VERSION = re.compile(
-    r"\b(transformers|torch|pytorch|torchvision|flash[-_]attn|accelerate|peft|tokenizers|huggingface[-_]hub|numpy|qwen[-_]vl[-_]utils|vllm|python|bitsandbytes|decord)"
-    r"(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,3})?(?:\.(?:post|dev)\d{1,3})?)"
+_SIZE = re.compile(
+    r"(?:vl|instruct|chat|qwen[\w.]{0,12})[-_ ]{0,2}(\d{1,3})b\b|(?<![\w.])(\d{1,3})b\b(?!yte)"
 )
-_TRANSFORMERS_ZH = re.compile(r"(?:在|装了|到|用|的)\s?([45]\.\d{1,2}(?:\.\d{1,2})?)(?!\d| ?(?:gb|gib|g\b|秒|倍|s\b))")
-_BARE_TRANSFORMERS = re.compile(r"(?<![\d.x])v?([45]\.\d{2}(?:\.\d{1,2})?|5\.\d{1,2}\.\d{1,2})(?![\d.]|\s?(?:%|gi?b|mi?b|s\b|秒|g\b))")
+_VERSION = re.compile(
+    r"\b(transformers|torch|pytorch|torchvision|flash[-_]attn|accelerate|peft|"
+    r"tokenizers|huggingface[-_]hub|numpy|qwen[-_]vl[-_]utils|vllm|python|"
+    r"bitsandbytes|decord)"
+    r"(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,"
+    r"3})?(?:\.(?:post|dev)\d{1,3})?)"
+)
+_TRANSFORMERS_ZH = re.compile(
+    r"(?:在|装了|到|用|的)\s?([45]\.\d{1,2}(?:\.\d{1,2})?)(?!\d| ?(?:gb|gib|g\b|秒|倍|s\b))"
+)
+_BARE_TRANSFORMERS = re.compile(
+    r"(?<![\d.x])v?([45]\.\d{2}(?:\.\d{1,2})?|5\.\d{1,2}\.\d{1,2})(?![\d.]|\s?(?:%|"
+    r"gi?b|mi?b|s\b|秒|g\b))"
+)
 _IMAGE_SIZE = re.compile(r"(?<![\d.])(\d{2,5}) ?[x*] ?(\d{2,5})(?![\d.])")
 _GRID = re.compile(r"\[\s{0,3}(\d{1,4})\s?,\s{0,3}(\d{1,4})\s?,\s{0,3}(\d{1,4})\s?\]")
-_PATCHES = re.compile(r"(\d[\d,]{2,9}) ?(?:vision |visual |image )?patches|patches[ =:]{1,3}(\d[\d,]{2,9})")
-_TOKENS = re.compile(r"(\d[\d,]{2,9}) ?(?:prompt |input |text |个)?(?:tokens?|token)|(?:tokens?|seq_?len|sequence length|input_ids)[ =:]{1,3}(\d[\d,]{2,9})|(\d{2,3})k (?:prompt |text |context )?(?:tokens|context)")
+_PATCHES = re.compile(
+    r"(\d[\d,]{2,9}) ?(?:vision |visual |image )?patches|patches[ =:]{1,3}(\d[\d,]{2,9})"
+)
+_TOKENS = re.compile(
+    r"(\d[\d,]{2,9}) ?(?:prompt |input |text |个)?(?:tokens?|token)|(?:tokens?|"
+    r"seq_?len|sequence length|input_ids)[ =:]{1,3}(\d[\d,]{2,9})|(\d{2,3})k "
+    r"(?:prompt |text |context )?(?:tokens|context)"
+)
 
 
 def _integer(text: str) -> int:
@@ -89,11 +134,15 @@ class Clues:
         if name not in self._concepts:
             match = CONCEPTS[name].search(self.prose)
             offset = len(self.page.low) - len(self.prose)
-            self._concepts[name] = None if match is None else self.page.line_at(match.start() + offset)
+            self._concepts[name] = (
+                None if match is None else self.page.line_at(match.start() + offset)
+            )
         return self._concepts[name]
 
     def word(self, text: str) -> int | None:
-        """Index of the line where a word begins with `text` (any place for text that begins with a CJK sign), or None."""
+        """Index of the line where a word begins with `text` (any place for text that begins with a
+        CJK sign), or None.
+        """
         prose, wanted = self.prose, text.lower()
         at = prose.find(wanted)
         bounded = wanted[0].isascii() and wanted[0].isalnum()
@@ -111,7 +160,11 @@ class Clues:
         for model_type, pattern in _FAMILIES:
             if pattern.search(low):
                 found.append(model_type)
-        if "qwen3_vl_moe" in found and "qwen3_vl" in found and not re.search(r"qwen3_?vl(?!_?moe|-(?:30|235)b)", low):
+        if (
+            "qwen3_vl_moe" in found
+            and "qwen3_vl" in found
+            and not re.search(r"qwen3_?vl(?!_?moe|-(?:30|235)b)", low)
+        ):
             found.remove("qwen3_vl")
         if not found and self.environment.model_type in knowledge().families:
             found.append(str(self.environment.model_type))
@@ -156,15 +209,25 @@ class Clues:
     @cached_property
     def size_names(self) -> tuple[str, ...]:
         """Published sizes named in the text, such as ``7B``."""
-        return tuple(dict.fromkeys(f"{m.group(1) or m.group(2)}B" for m in _SIZE.finditer(self.prose)))
+        return tuple(
+            dict.fromkeys(f"{m.group(1) or m.group(2)}B" for m in _SIZE.finditer(self.prose))
+        )
 
     @cached_property
     def sizes(self) -> tuple[tuple[str, Size], ...]:
-        """(label, numbers) of the checkpoints that the text can mean; all known ones when it names none."""
+        """(label, numbers) of the checkpoints that the text can mean; all known ones when it names
+        none.
+        """
         families = knowledge().families
-        chosen = [families[name] for name in self.families] or [families[n] for n in ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")]
-        named = [(f"{f.name}-{s}", f.sizes[s]) for f in chosen for s in self.size_names if s in f.sizes]
-        return tuple(named or [(f"{f.name}-{s}", size) for f in chosen for s, size in f.sizes.items()])
+        chosen = [families[name] for name in self.families] or [
+            families[n] for n in ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")
+        ]
+        named = [
+            (f"{f.name}-{s}", f.sizes[s]) for f in chosen for s in self.size_names if s in f.sizes
+        ]
+        return tuple(
+            named or [(f"{f.name}-{s}", size) for f in chosen for s, size in f.sizes.items()]
+        )
 
     @cached_property
     def size_known(self) -> bool:
@@ -192,7 +255,13 @@ class Clues:
     def transformers_versions(self) -> tuple[Version, ...]:
         """Every transformers release that the text can be read to name, in its order."""
         found: list[Version] = []
-        for pattern in (re.compile(r"transformers(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d\.\d{1,2}(?:\.\d{1,2})?)"), _BARE_TRANSFORMERS, _TRANSFORMERS_ZH):
+        for pattern in (
+            re.compile(
+                r"transformers(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d\.\d{1,2}(?:\.\d{1,2})?)"
+            ),
+            _BARE_TRANSFORMERS,
+            _TRANSFORMERS_ZH,
+        ):
             found += [Version(m.group(1)) for m in pattern.finditer(self.prose)]
         if not found and "transformers" in self.versions:
             found.append(self.versions["transformers"])
@@ -202,21 +271,39 @@ class Clues:
     def old_gpu(self) -> str | None:
         """A GPU named here whose compute capability is below 8.0."""
         known = knowledge().gpus
-        names = [n for n in known if known[n] < 8 and re.search(rf"(?<![\w.]){re.escape(n)}(?![\w])", self.prose)]
-        names += [g for g in self.environment.gpus for n, cc in known.items() if cc < 8 and n in g.lower()]
+        names = [
+            n
+            for n in known
+            if known[n] < 8 and re.search(rf"(?<![\w.]){re.escape(n)}(?![\w])", self.prose)
+        ]
+        names += [
+            g for g in self.environment.gpus for n, cc in known.items() if cc < 8 and n in g.lower()
+        ]
         return names[0] if names else None
 
     @cached_property
     def image_sizes(self) -> tuple[tuple[int, int], ...]:
         """(width, height) in pixels of the images named in the text."""
         sizes = [(int(m.group(1)), int(m.group(2))) for m in _IMAGE_SIZE.finditer(self.prose)]
-        return tuple(dict.fromkeys((w, h) for w, h in sizes if 28 <= w <= 40_000 and 28 <= h <= 40_000 and w * h >= 10_000))
+        return tuple(
+            dict.fromkeys(
+                (w, h)
+                for w, h in sizes
+                if 28 <= w <= 40_000 and 28 <= h <= 40_000 and w * h >= 10_000
+            )
+        )
 
     @cached_property
     def grids(self) -> tuple[tuple[int, int, int], ...]:
         """(t, h, w) grids printed in the text, in patches."""
-        found = [(int(m.group(1)), int(m.group(2)), int(m.group(3))) for m in _GRID.finditer(self.prose)]
-        return tuple(g for g in found if g[0] >= 1 and g[1] >= 2 and g[2] >= 2 and g[1] % 2 == 0 and g[2] % 2 == 0)
+        found = [
+            (int(m.group(1)), int(m.group(2)), int(m.group(3))) for m in _GRID.finditer(self.prose)
+        ]
+        return tuple(
+            g
+            for g in found
+            if g[0] >= 1 and g[1] >= 2 and g[2] >= 2 and g[1] % 2 == 0 and g[2] % 2 == 0
+        )
 
     @cached_property
     def patch_counts(self) -> tuple[int, ...]:
@@ -227,5 +314,6 @@ class Clues:
     def token_counts(self) -> tuple[int, ...]:
         """Token counts stated in the text."""
         return tuple(
-            int(m.group(3)) * 1000 if m.group(3) else _integer(m.group(1) or m.group(2)) for m in _TOKENS.finditer(self.prose)
+            int(m.group(3)) * 1000 if m.group(3) else _integer(m.group(1) or m.group(2))
+            for m in _TOKENS.finditer(self.prose)
         )

@@ -17,13 +17,17 @@ MAX_BYTES = 64 * 2**20
 
 
 def _read(file: str) -> str:
-    """The text of `file` (``-``: standard input), whatever its encoding; its last `MAX_BYTES` if it is longer.
+    """The text of `file` (``-``: standard input), whatever its encoding; its last `MAX_BYTES` if
+    it is longer.
 
     Raises `click.UsageError` with one sentence if there is nothing to read.
     """
     if file == "-":
         if sys.stdin.isatty():
-            raise click.UsageError("Nothing to read: pipe a log into the command or name a file, for example: qvl-doctor triage error.log")
+            raise click.UsageError(
+                "Nothing to read: pipe a log into the command or name a file, for example: "
+                "qvl-doctor triage error.log"
+            )
         data = sys.stdin.buffer.read()
     else:
         path = Path(file)
@@ -37,12 +41,16 @@ def _read(file: str) -> str:
             raise click.UsageError(f"Cannot read {file}: {error.strerror or error}.") from error
     data = data[-MAX_BYTES:]
     if not data.strip(b" \t\r\n\0"):
-        raise click.UsageError(f"{'The input' if file == '-' else file} is empty: there is nothing to triage.")
+        raise click.UsageError(
+            f"{'The input' if file == '-' else file} is empty: there is nothing to triage."
+        )
     return decode(data)
 
 
 def decode(data: bytes) -> str:
-    """Text from bytes: UTF-16 by its mark (PowerShell's redirection), else UTF-8, else GB18030 where that fits, never an error."""
+    """Text from bytes: UTF-16 by its mark (PowerShell's redirection), else UTF-8, else GB18030
+    where that fits, never an error.
+    """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     try:

@@ -1,7 +1,9 @@
 """From the size of one buffer back to what was computed: patches, prompt tokens, rows of logits.
 
-Attention materialises ``heads x S x S`` elements where it is not fused, the language head ``L x vocabulary``. So a
-buffer's size gives S or L for each element width that the code path can use: 2 bytes (bf16, fp16) or 4 (fp32: a
+Attention materialises ``heads x S x S`` elements where it is not fused, the language head ``L x
+vocabulary``. So a
+buffer's size gives S or L for each element width that the code path can use: 2 bytes (bf16,
+fp16) or 4 (fp32: a
 model in fp32, the softmax of eager attention, or the math backend of SDPA).
 """
 
@@ -21,7 +23,9 @@ MAX_PATCHES = 400_000
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One way to read a buffer. `count` is patches, tokens or rows; `exact` says that an exact byte count divides evenly."""
+    """One way to read a buffer. `count` is patches, tokens or rows; `exact` says that an exact
+    byte count divides evenly.
+    """
 
     kind: Kind
     count: int
@@ -32,7 +36,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def attention(size: Bytes, heads: int, kind: Kind, label: str) -> list[Reading]:
-    """Readings of ``heads * S**2 * width`` bytes, S rounded to what an image or a prompt can have."""
+    """Readings of ``heads * S**2 * width`` bytes, S rounded to what an image or a prompt can
+    have."""
     found = []
     for width in WIDTHS:
         s = math.sqrt(size.value / (heads * width))
@@ -48,7 +53,11 @@ def _nearest(size: Bytes, heads: int, width: int, step: int) -> int:
     """The multiple of `step` whose buffer is printed like `size`, the plain root if none is."""
     root = math.sqrt(size.value / (heads * width))
     base = round(root / step) * step
-    return base if size.near(heads * width * base * base) or step > 1 and abs(base - root) <= step else round(root)
+    return (
+        base
+        if size.near(heads * width * base * base) or (step > 1 and abs(base - root) <= step)
+        else round(root)
+    )
 
 
 def logits(size: Bytes, vocab: int, label: str) -> list[Reading]:
@@ -57,21 +66,36 @@ def logits(size: Bytes, vocab: int, label: str) -> list[Reading]:
     for width in WIDTHS:
         rows = round(size.value / (vocab * width))
         if 256 <= rows <= 2_000_000:
-            found.append(Reading("logits", rows, width, 0, label, size.slack == 0 and rows * vocab * width == size.value))
+            found.append(
+                Reading(
+                    "logits",
+                    rows,
+                    width,
+                    0,
+                    label,
+                    size.slack == 0 and rows * vocab * width == size.value,
+                )
+            )
     return found
 
 
-def smart_resize(width: int, height: int, family: Family, min_pixels: int = 3136, max_pixels: int = 12_845_056) -> tuple[int, int]:
+def smart_resize(
+    width: int, height: int, family: Family, min_pixels: int = 3136, max_pixels: int = 12_845_056
+) -> tuple[int, int]:
     """(width, height) in pixels that the Qwen-VL image processor resizes an image to.
 
-    Both sides become multiples of ``patch * merge``; the area is then brought into [`min_pixels`, `max_pixels`].
+    Both sides become multiples of ``patch * merge``; the area is then brought into
+    [`min_pixels`, `max_pixels`].
     Formula of ``smart_resize`` in transformers' image_processing_qwen2_vl.py.
     """
     factor = family.patch * family.merge
     h, w = max(factor, round(height / factor) * factor), max(factor, round(width / factor) * factor)
     if h * w > max_pixels:
         beta = math.sqrt(height * width / max_pixels)
-        h, w = math.floor(height / beta / factor) * factor, math.floor(width / beta / factor) * factor
+        h, w = (
+            math.floor(height / beta / factor) * factor,
+            math.floor(width / beta / factor) * factor,
+        )
     elif h * w < min_pixels:
         beta = math.sqrt(min_pixels / (height * width))
         h, w = math.ceil(height * beta / factor) * factor, math.ceil(width * beta / factor) * factor
@@ -91,7 +115,12 @@ def image_for(patches: int, patch: int) -> str:
     side = round(math.sqrt(pixels))
     words = f"about {pixels / 1e6:.1f} megapixels, for example {side}x{side} pixels"
     if abs(patches - 14308) <= 40 and patch == 14:
-        words += "; a 2048x1365 photo, the size of the official demo.jpeg, gives 98x146 = 14308 patches"
+        words += (
+            "; a 2048x1365 photo, the size of the official demo.jpeg, gives 98x146 = 14308 patches"
+        )
     if abs(patches - 65536) <= 400:
-        words += "; 65536 patches is the cap of the default max_pixels (12845056 at 14 pixels a patch, 16777216 at 16)"
+        words += (
+            "; 65536 patches is the cap of the default max_pixels (12845056 at 14 pixels "
+            "a patch, 16777216 at 16)"
+        )
     return words

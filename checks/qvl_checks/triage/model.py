@@ -1,6 +1,7 @@
 """The answer of a triage, as typed data.
 
-`Triage` is what `diagnose` returns and what ``--json`` prints; nothing in it knows how it will be shown.
+`Triage` is what `diagnose` returns and what ``--json`` prints; nothing in it knows how it will
+be shown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Computed = str | int | float | bool | list[str] | list[int]
 class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing to do about a cause.
 
-    `text` is the command, code, setting or sentence itself; `note` says when it applies or what it costs.
+    `text` is the command, code, setting or sentence itself; `note` says when it applies or what
+    it costs.
     """
 
     kind: FixKind

@@ -4,8 +4,10 @@ Views of the same text:
 
 * `Page.lines`: cleaned lines with their original numbers, for evidence;
 * `Page.low`: the lines joined and lower-cased, for regular expressions;
-* the *folded* view: only letters, digits and CJK signs, with look-alike characters merged, for literal phrases.
-  Quotes, wrapped lines, lost underscores, full-width punctuation and the usual misreadings of a screenshot
+* the *folded* view: only letters, digits and CJK signs, with look-alike characters merged, for
+  literal phrases.
+  Quotes, wrapped lines, lost underscores, full-width punctuation and the usual misreadings of a
+  screenshot
   (``0``/``O``, ``1``/``l``/``I``, ``rn``/``m``) make no difference there.
 """
 
@@ -25,22 +27,57 @@ LINE_CHARACTERS = 3_000
 PHRASE_GAP = 400
 REPEATS_KEPT = 12
 
-_ANSI = re.compile(r"\x1b\[[0-?]{0,30}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|\x1b[@-_]")
+_ANSI = re.compile(
+    r"\x1b\[[0-?]{0,30}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|\x1b[@-_]"
+)
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#39|#x27|nbsp);")
-_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, 0xFEFF, 0x200B, 0x200C, 0x200D], " ")
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "´": "'", "′": "'", "×": "x", "✕": "x", "–": "-"})
+_CONTROL = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), 127, 0xFEFF, 0x200B, 0x200C, 0x200D], " "
+)
+_QUOTES = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "´": "'", "′": "'", "×": "x", "✕": "x", "–": "-"}
+)
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _RANK = re.compile(
-    r"^\s{0,8}(?:\[(?:default|node|host|rank|worker|local_rank|gpu)?[ _]?\d{1,4}\][: ]{0,2}(?:\[rank\d{1,4}\][: ]{0,2})?"
-    r"|\[rank\s?\d{1,4}\][: ]{0,2}|rank\s?\d{1,4}\s?[:|]\s?|\([a-z]\w{0,40}(?: [\w.=-]{1,30}){0,3} pid=\d{1,9}(?:, ip=[\d.]{7,15})?\)\s?"
+    r"^\s{0,8}(?:\[(?:default|node|host|rank|worker|local_rank|gpu)?[ _]?\d{1,"
+    r"4}\][: ]{0,2}(?:\[rank\d{1,4}\][: ]{0,2})?"
+    r"|\[rank\s?\d{1,4}\][: ]{0,2}|rank\s?\d{1,4}\s?[:|]\s?|\([a-z]\w{0,40}(?: "
+    r"[\w.=-]{1,30}){0,3} pid=\d{1,9}(?:, ip=[\d.]{7,15})?\)\s?"
     r"|\d{1,3}: (?=\[rank|Traceback|  File))",
     re.IGNORECASE,
 )
 _PROGRESS = re.compile(r"\d{1,3}%\|[^|]{0,400}\|\s{0,4}\d")
 _TROUBLE = (
-    "error:", "exception:", "traceback (most", "out of memory", "tried to allocate", "no kernel image", "undefined symbol", "not supported", "does not support",
-    "mismatch", "incompatib", "not match", "missing", "deprecated", "unrecogni", "assert", "import name", "no module named", "has no attribute", "unexpected keyword",
-    "requires", "qwen2", "qwen3", "flash_attn", "flash-attn", "attention", "max_pixels", "报错", "错误", "显存",
+    "error:",
+    "exception:",
+    "traceback (most",
+    "out of memory",
+    "tried to allocate",
+    "no kernel image",
+    "undefined symbol",
+    "not supported",
+    "does not support",
+    "mismatch",
+    "incompatib",
+    "not match",
+    "missing",
+    "deprecated",
+    "unrecogni",
+    "assert",
+    "import name",
+    "no module named",
+    "has no attribute",
+    "unexpected keyword",
+    "requires",
+    "qwen2",
+    "qwen3",
+    "flash_attn",
+    "flash-attn",
+    "attention",
+    "max_pixels",
+    "报错",
+    "错误",
+    "显存",
 )
 _SQUEEZE = re.compile(r"[^a-z0-9㐀-鿿]+")
 _LOOKALIKE = str.maketrans({"0": "o", "1": "l", "i": "l"})
@@ -48,11 +85,15 @@ _LOOKALIKE = str.maketrans({"0": "o", "1": "l", "i": "l"})
 
 def fold(text: str) -> str:
     """Letters, digits and CJK signs of `text`, lower-cased, look-alikes merged."""
-    return _SQUEEZE.sub("", text.lower().replace("rn", "m").replace("vv", "w")).translate(_LOOKALIKE)
+    return _SQUEEZE.sub("", text.lower().replace("rn", "m").replace("vv", "w")).translate(
+        _LOOKALIKE
+    )
 
 
 def _plain(line: str) -> str:
-    """The line without terminal control, with plain quotes and compatibility forms folded (full-width punctuation)."""
+    """The line without terminal control, with plain quotes and compatibility forms folded (full-
+    width punctuation).
+    """
     if "\x1b" in line:
         line = _ANSI.sub("", line[: 4 * LINE_CHARACTERS])
     if "&" in line and _ENTITY.search(line, 0, 4 * LINE_CHARACTERS):
@@ -74,7 +115,9 @@ def _clean_line(line: str) -> str:
 
 
 def _bounded(text: str) -> Iterator[tuple[int, str]]:
-    """(number, line) of a small text; of a large one its head, its tail and lines between that speak of trouble."""
+    """(number, line) of a small text; of a large one its head, its tail and lines between that
+    speak of trouble.
+    """
     if len(text) <= HEAD_CHARACTERS + MIDDLE_CHARACTERS + TAIL_CHARACTERS:
         yield from enumerate(text.split("\n"), 1)
         return
@@ -91,7 +134,9 @@ def _bounded(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _troubled(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Spans of lines in ``text[start:end]`` that hold a word of trouble (the first few for each word), and the next line."""
+    """Spans of lines in ``text[start:end]`` that hold a word of trouble (the first few for each
+    word), and the next line.
+    """
     low = text.lower()
     if len(low) != len(text):
         low = text
@@ -124,12 +169,17 @@ def _troubled(text: str, start: int, end: int) -> list[tuple[int, int]]:
 def _unwrapped(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Lines that a terminal broke at its width, joined again.
 
-    Wrapping is assumed where no line is longer than some width and several lines, among them at least a quarter of all
+    Wrapping is assumed where no line is longer than some width and several lines, among them at
+    least a quarter of all
     that are not short, have exactly that width.
     """
     widest = max((len(line) for _, line in lines), default=0)
     full = sum(len(line) == widest for _, line in lines)
-    if not 40 <= widest <= 240 or full < 2 or full * 4 < sum(len(line) > widest // 2 for _, line in lines):
+    if (
+        not 40 <= widest <= 240
+        or full < 2
+        or full * 4 < sum(len(line) > widest // 2 for _, line in lines)
+    ):
         return lines
     joined: list[tuple[int, str]] = []
     open_end = False
@@ -179,7 +229,8 @@ class Page:
     def says(self, phrase: str) -> int | None:
         """Index of the last line where `phrase` ends, or None.
 
-        `phrase` is folded like the text; `` … `` in it stands for up to `PHRASE_GAP` folded characters.
+        `phrase` is folded like the text; `` … `` in it stands for up to `PHRASE_GAP` folded
+        characters.
         """
         parts = [fold(part) for part in phrase.split("…")]
         position = self.folded.rfind(parts[0])

@@ -10,7 +10,11 @@ from rich.text import Text
 from .model import Diagnosis, Fix, Triage
 
 _SAFETY = {"safe": "green", "review": "yellow", "risky": "red"}
-_CONFIDENCE = {"derived": "derived from the message", "reported": "reported upstream", "heuristic": "a guess from the description"}
+_CONFIDENCE = {
+    "derived": "derived from the message",
+    "reported": "reported upstream",
+    "heuristic": "a guess from the description",
+}
 
 
 def to_json(triage: Triage) -> str:
@@ -23,7 +27,10 @@ def to_text(triage: Triage) -> str:
     lines: list[str] = []
     for diagnosis in triage.diagnoses:
         lines += [diagnosis.id, diagnosis.explanation, *diagnosis.evidence, *_computed(diagnosis)]
-        lines += [f"{fix.text}  ({fix.safety}{': ' + fix.note if fix.note else ''})" for fix in diagnosis.fixes]
+        lines += [
+            f"{fix.text}  ({fix.safety}{': ' + fix.note if fix.note else ''})"
+            for fix in diagnosis.fixes
+        ]
         lines += diagnosis.next_steps
     return "\n".join(lines)
 
@@ -31,10 +38,18 @@ def to_text(triage: Triage) -> str:
 def show(triage: Triage, console: Console) -> None:
     """Print the answer: the best cause in full, the others in one line each."""
     if not triage.recognised:
-        console.print(Text("Not recognised.", style="bold yellow"), Text("Nothing in this text points to a known Qwen-VL failure."))
         console.print(
-            "What would help: the whole traceback from its first line, the versions of transformers, torch and flash-attn, the model's name, and the image or video sizes.",
-            style="dim", soft_wrap=False,
+            Text("Not recognised.", style="bold yellow"),
+            Text("Nothing in this text points to a known Qwen-VL failure."),
+        )
+        console.print(
+            (
+                "What would help: the whole traceback from its first line, the versions of "
+                "transformers, torch and flash-attn, the model's name, and the image or video "
+                "sizes."
+            ),
+            style="dim",
+            soft_wrap=False,
         )
         return
     console.print(_full(triage.diagnoses[0]))
@@ -63,7 +78,10 @@ def _full(diagnosis: Diagnosis) -> RenderableType:
 
 
 def _section(title: str, rows: list[Text]) -> RenderableType:
-    return Padding(Group(Text(title, style="bold"), *(Padding(row, (0, 0, 0, 2)) for row in rows)), (0, 0, 1, 0))
+    return Padding(
+        Group(Text(title, style="bold"), *(Padding(row, (0, 0, 0, 2)) for row in rows)),
+        (0, 0, 1, 0),
+    )
 
 
 def _fix(fix: Fix) -> Text:
@@ -76,4 +94,10 @@ def _fix(fix: Fix) -> Text:
 
 
 def _computed(diagnosis: Diagnosis) -> list[str]:
-    return [f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in diagnosis.computed.items()]
+    return [
+        (
+            f"{name.replace('_', ' ')}: "
+            f"{', '.join(map(str, value)) if isinstance(value, list) else value}"
+        )
+        for name, value in diagnosis.computed.items()
+    ]

@@ -1,6 +1,7 @@
 """Rules: how a page's words become hits.
 
-A `Rule` is declarative: phrases of an error message, conditions that must or must not hold. What needs arithmetic or
+A `Rule` is declarative: phrases of an error message, conditions that must or must not hold.
+What needs arithmetic or
 the parts of a message is a function that yields `Hit` objects. Both end up in the ranking.
 """
 
@@ -18,14 +19,16 @@ from .model import Computed, Fix
 THRESHOLD = 50
 #: Engines that share no code with transformers: their symptoms are never taken for its failures.
 FOREIGN_ENGINES = frozenset({"llama.cpp", "mlx", "tensorrt", "onnx"})
-#: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the same.
+#: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the
+#: same.
 OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
 
 
 class Rule(msgspec.Struct, frozen=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
 
-    `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of their own. `note` is added to the explanation.
+    `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of
+    their own. `note` is added to the explanation.
     """
 
     id: str
@@ -80,7 +83,8 @@ def _one(case: Case, condition: str) -> tuple[bool, int | None]:
 def holds(case: Case, condition: str) -> tuple[bool, int | None]:
     """Does ``a|b|c`` hold, and on which line?
 
-    A part is a concept of the lexicon, ``word:beginning of a word`` (or words), ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
+    A part is a concept of the lexicon, ``word:beginning of a word`` (or words),
+    ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
     ``qwen_vl``, ``legacy``, ``other_model`` or ``old_gpu``.
     """
     for part in condition.split("|"):
@@ -94,11 +98,17 @@ def apply(rule: Rule, case: Case) -> Hit | None:
     """The rule's hit on this case, if it fires."""
     lines: list[int] = []
     if rule.says:
-        found = next((line for phrase in rule.says if (line := case.page.says(phrase)) is not None), None)
+        found = next(
+            (line for phrase in rule.says if (line := case.page.says(phrase)) is not None), None
+        )
         if found is None:
             return None
         lines.append(found)
-    elif case.clues.other_model or case.clues.engine in FOREIGN_ENGINES or (rule.numeric and case.clues.engine in OWN_KERNELS):
+    elif (
+        case.clues.other_model
+        or case.clues.engine in FOREIGN_ENGINES
+        or (rule.numeric and case.clues.engine in OWN_KERNELS)
+    ):
         return None
     for condition in rule.needs:
         true, line = holds(case, condition)
@@ -108,4 +118,10 @@ def apply(rule: Rule, case: Case) -> Hit | None:
             lines.append(line)
     if any(holds(case, condition)[0] for condition in rule.unless):
         return None
-    return Hit(rule.id, rule.score, lines, notes=[rule.note] if rule.note else [], by_message=bool(rule.says))
+    return Hit(
+        rule.id,
+        rule.score,
+        lines,
+        notes=[rule.note] if rule.note else [],
+        by_message=bool(rule.says),
+    )

@@ -15,7 +15,9 @@ _HEADER = re.compile(r"=== ([^~!]+?)(?: ~ ([^!]+?))?(?: ! (.+))?$")
 
 @dataclass(frozen=True)
 class Case:
-    """`expect`: ids that may come first (none: a negative); `also`: tolerated for a negative; `must`: facts the answer states."""
+    """`expect`: ids that may come first (none: a negative); `also`: tolerated for a negative;
+    `must`: facts the answer states.
+    """
 
     name: str
     expect: tuple[str, ...]
@@ -38,7 +40,15 @@ def load() -> list[Case]:
             match = _HEADER.match(header)
             assert match is not None, header
             expect = () if match.group(1) == "-" else _names(match.group(1))
-            cases.append(Case(f"{path.stem}-{number:03}", expect, _names(match.group(2)), _names(match.group(3), ";"), text.strip("\n")))
+            cases.append(
+                Case(
+                    f"{path.stem}-{number:03}",
+                    expect,
+                    _names(match.group(2)),
+                    _names(match.group(3), ";"),
+                    text.strip("\n"),
+                )
+            )
     return cases
 
 
@@ -48,15 +58,22 @@ def first(triage: Triage) -> str | None:
 
 
 def right(case: Case, triage: Triage) -> bool:
-    """Is the first diagnosis one that the case expects (for a negative: none, or a tolerated one)?"""
+    """Is the first diagnosis one that the case expects (for a negative: none, or a tolerated
+    one)?"""
     top = first(triage)
     return top in case.expect if case.expect else top is None or top in case.also
 
 
 def missing_facts(case: Case, triage: Triage) -> list[str]:
-    """The `must` entries that the whole answer does not state. ``a | b`` are alternatives, ``~N`` is N within 0.5 %."""
+    """The `must` entries that the whole answer does not state. ``a | b`` are alternatives, ``~N``
+    is N within 0.5 %.
+    """
     text = re.sub(r"(?<=\d)[, ](?=\d{3}(?!\d))", "", to_text(triage))
-    return [fact for fact in case.must if not any(_states(text, part.strip()) for part in fact.split("|"))]
+    return [
+        fact
+        for fact in case.must
+        if not any(_states(text, part.strip()) for part in fact.split("|"))
+    ]
 
 
 def _states(text: str, part: str) -> bool:

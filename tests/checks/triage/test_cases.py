@@ -17,13 +17,19 @@ POSITIVE = [case for case in CASES if case.expect]
 NEGATIVE = [case for case in CASES if not case.expect]
 
 #: Causes that need facts of the machine: a text alone never names them.
-NOT_FROM_TEXT = {"versions.duplicate-packages", "memory.device-0-out-of-memory", "attention.flash-attn-import-failed"}
+NOT_FROM_TEXT = {
+    "versions.duplicate-packages",
+    "memory.device-0-out-of-memory",
+    "attention.flash-attn-import-failed",
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
     triage = diagnose(case.text)
-    assert right(case, triage), f"expected {case.expect or 'not recognised'}, got {[d.id for d in triage.diagnoses]}"
+    assert right(case, triage), (
+        f"expected {case.expect or 'not recognised'}, got {[d.id for d in triage.diagnoses]}"
+    )
     assert missing_facts(case, triage) == []
 
 
@@ -40,8 +46,12 @@ def test_every_cause_has_a_case_that_names_it() -> None:
 @pytest.mark.parametrize("name", sorted(PLAIN))
 def test_plain_variation(name: str) -> None:
     rng = random.Random(name)
-    wrong = [case.name for case in POSITIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))]
-    invented = [case.name for case in NEGATIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))]
+    wrong = [
+        case.name for case in POSITIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))
+    ]
+    invented = [
+        case.name for case in NEGATIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))
+    ]
     assert invented == []
     assert len(wrong) <= 0.05 * len(POSITIVE), wrong
 
@@ -50,7 +60,9 @@ def test_plain_variation(name: str) -> None:
 def test_combined_variations(seed: int) -> None:
     rng = random.Random(seed)
     wrong = [case.name for case in POSITIVE if not right(case, diagnose(combined(case.text, rng)))]
-    invented = [case.name for case in NEGATIVE if not right(case, diagnose(combined(case.text, rng)))]
+    invented = [
+        case.name for case in NEGATIVE if not right(case, diagnose(combined(case.text, rng)))
+    ]
     assert invented == []
     assert len(wrong) <= 0.05 * len(POSITIVE), wrong
 
@@ -59,8 +71,12 @@ def test_combined_variations(seed: int) -> None:
 def test_lossy_variation(name: str) -> None:
     """Broken words cost some descriptions in prose, but never invent a cause."""
     rng = random.Random(name)
-    wrong = [case.name for case in POSITIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))]
-    invented = [case.name for case in NEGATIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))]
+    wrong = [
+        case.name for case in POSITIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
+    ]
+    invented = [
+        case.name for case in NEGATIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
+    ]
     assert invented == []
     assert len(wrong) <= 0.15 * len(POSITIVE), wrong
 

@@ -9,7 +9,10 @@ from click.testing import CliRunner
 
 from qvl_checks.triage.command import command
 
-ERROR = "ImportError: cannot import name 'Qwen2_5_VLForConditionalGeneration' from 'transformers' (/x/__init__.py)\n"
+ERROR = (
+    "ImportError: cannot import name 'Qwen2_5_VLForConditionalGeneration' from "
+    "'transformers' (/x/__init__.py)\n"
+)
 
 
 def test_recognised_from_standard_input() -> None:
@@ -26,7 +29,15 @@ def test_json_contract(tmp_path: Path) -> None:
     answer = json.loads(result.output)
     assert result.exit_code == 0
     assert answer["recognised"] is True
-    assert set(answer["diagnoses"][0]) == {"id", "confidence", "evidence", "computed", "explanation", "fixes", "next_steps"}
+    assert set(answer["diagnoses"][0]) == {
+        "id",
+        "confidence",
+        "evidence",
+        "computed",
+        "explanation",
+        "fixes",
+        "next_steps",
+    }
     assert answer["diagnoses"][0]["evidence"][0].startswith("line 1: ")
 
 

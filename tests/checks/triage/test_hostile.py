@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.checks.triage.cases import load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.checks.triage.cases import load
 
 from qvl_checks.triage import Triage, diagnose
 from qvl_checks.triage.command import decode
@@ -57,18 +57,46 @@ def test_several_cases_in_one_paste(texts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", " ", "!", "\n", "x\r", "\x1b[31m", "\x1b]", "显存", "\ufdfa", "\0", "&lt;", "[", "1", "'", "memory ", "qwen2-vl eager oom ", "cannot import name 'qwen ", "tried to allocate ",
-     "the checkpoint you are trying to load has model type ", "flash-attn ", "memory leak slow the the\n", "tried to allocate 1.1 GiB qwen2-vl\n", "undefined symbol: _Z flash_attn_2_cuda.so "],
+    [
+        "a",
+        " ",
+        "!",
+        "\n",
+        "x\r",
+        "\x1b[31m",
+        "\x1b]",
+        "显存",
+        "\ufdfa",
+        "\0",
+        "&lt;",
+        "[",
+        "1",
+        "'",
+        "memory ",
+        "qwen2-vl eager oom ",
+        "cannot import name 'qwen ",
+        "tried to allocate ",
+        "the checkpoint you are trying to load has model type ",
+        "flash-attn ",
+        "memory leak slow the the\n",
+        "tried to allocate 1.1 GiB qwen2-vl\n",
+        "undefined symbol: _Z flash_attn_2_cuda.so ",
+    ],
     ids=repr,
-)  # fmt: skip
+)
 def test_a_unit_repeated_for_megabytes(unit: str) -> None:
     _, seconds = timed(unit * (MEGA // len(unit)))
     assert seconds < 3, "far above the usual 0.2 s: some step is not linear"
 
 
 def test_five_megabytes_of_log_with_an_error_at_its_end() -> None:
-    log = "\n".join(f"2025-06-01 00:00:{i % 60:02} INFO step {i} loss 0.{i}" for i in range(120_000))
-    end = "\nImportError: cannot import name 'Qwen3VLForConditionalGeneration' from 'transformers' (/x/__init__.py)\n"
+    log = "\n".join(
+        f"2025-06-01 00:00:{i % 60:02} INFO step {i} loss 0.{i}" for i in range(120_000)
+    )
+    end = (
+        "\nImportError: cannot import name 'Qwen3VLForConditionalGeneration' from "
+        "'transformers' (/x/__init__.py)\n"
+    )
     triage, seconds = timed(log + end)
     assert triage.diagnoses[0].id == "versions.model-class-missing"
     assert triage.diagnoses[0].evidence[0].startswith("line 120001:")

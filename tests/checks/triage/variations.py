@@ -1,4 +1,6 @@
-"""Variations of a case: the same failure as another machine, terminal, rank, release or screenshot would show it."""
+"""Variations of a case: the same failure as another machine, terminal, rank, release or screenshot
+would show it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,14 @@ _NOISE = (
     "[INFO] real_accelerator.py:219 get_accelerator: accelerator cuda",
     "Map: 100%|██████████| 2000/2000 [00:01<00:00, 1532.11 examples/s]",
 )
-_HOMES = ("/home/user/venv", "/root/miniconda3/envs/q", "/opt/conda", "/mnt/data/张伟/env", "/Users/ana/.venv", "/data1/x y/venv")
+_HOMES = (
+    "/home/user/venv",
+    "/root/miniconda3/envs/q",
+    "/opt/conda",
+    "/mnt/data/张伟/env",
+    "/Users/ana/.venv",
+    "/data1/x y/venv",
+)
 _GREETINGS = (
     ("Hi, thanks for the great work! I get the following:\n", "\nAny help is appreciated."),
     ("你好，运行时出现下面的报错，请问怎么解决？\n", "\n谢谢！"),
@@ -36,13 +45,23 @@ def paths(text: str, rng: random.Random) -> str:
 
 def windows(text: str, rng: random.Random) -> str:
     """Windows line ends and path separators in the traceback's file names."""
-    turned = re.sub(r'File "(/[^"\n]+)"', lambda m: 'File "C:' + m.group(1).replace("/", "\\") + '"', text)
+    turned = re.sub(
+        r'File "(/[^"\n]+)"', lambda m: 'File "C:' + m.group(1).replace("/", "\\") + '"', text
+    )
     return turned.replace("\n", "\r\n")
 
 
 def ranks(text: str, rng: random.Random) -> str:
     """Every line prefixed as a distributed launcher does."""
-    prefix = rng.choice(("[rank{}]: ", "[{}]: ", "[default{}]:[rank{}]: ", "(EngineCore_0 pid=40{}) ", "(WorkerDict pid=333478{}) "))
+    prefix = rng.choice(
+        (
+            "[rank{}]: ",
+            "[{}]: ",
+            "[default{}]:[rank{}]: ",
+            "(EngineCore_0 pid=40{}) ",
+            "(WorkerDict pid=333478{}) ",
+        )
+    )
     number = rng.randrange(8)
     return "\n".join(prefix.replace("{}", str(number)) + line for line in text.split("\n"))
 
@@ -54,7 +73,10 @@ def interleaved(text: str, rng: random.Random) -> str:
 
 def coloured(text: str, rng: random.Random) -> str:
     """Terminal colours around words and lines."""
-    return "\n".join(f"\x1b[3{rng.randrange(8)}m{line}\x1b[0m" if rng.random() < 0.7 else f"\x1b[1m{line}" for line in text.split("\n"))
+    return "\n".join(
+        f"\x1b[3{rng.randrange(8)}m{line}\x1b[0m" if rng.random() < 0.7 else f"\x1b[1m{line}"
+        for line in text.split("\n")
+    )
 
 
 def escaped(text: str, rng: random.Random) -> str:
@@ -89,7 +111,10 @@ def full_width(text: str, rng: random.Random) -> str:
 def wrapped(text: str, rng: random.Random) -> str:
     """A narrow terminal that breaks long lines in the middle of words."""
     width = rng.choice((60, 72, 80))
-    return "\n".join("\n".join(line[i : i + width] for i in range(0, len(line), width)) or "" for line in text.split("\n"))
+    return "\n".join(
+        "\n".join(line[i : i + width] for i in range(0, len(line), width)) or ""
+        for line in text.split("\n")
+    )
 
 
 def line_numbers(text: str, rng: random.Random) -> str:
@@ -98,7 +123,9 @@ def line_numbers(text: str, rng: random.Random) -> str:
 
 
 def screenshot(text: str, rng: random.Random) -> str:
-    """A few of the usual misreadings in long words of letters: I for l, O for 0, a lost underscore."""
+    """A few of the usual misreadings in long words of letters: I for l, O for 0, a lost
+    underscore.
+    """
 
     def misread(match: re.Match[str]) -> str:
         word = match.group()
@@ -110,8 +137,17 @@ def screenshot(text: str, rng: random.Random) -> str:
 
 
 PLAIN: dict[str, Variation] = {
-    "paths": paths, "windows": windows, "ranks": ranks, "interleaved": interleaved, "coloured": coloured, "escaped": escaped, "noisy": noisy,
-    "greeted": greeted, "curly": curly, "full_width": full_width, "line_numbers": line_numbers,
+    "paths": paths,
+    "windows": windows,
+    "ranks": ranks,
+    "interleaved": interleaved,
+    "coloured": coloured,
+    "escaped": escaped,
+    "noisy": noisy,
+    "greeted": greeted,
+    "curly": curly,
+    "full_width": full_width,
+    "line_numbers": line_numbers,
 }
 LOSSY: dict[str, Variation] = {"wrapped": wrapped, "screenshot": screenshot}
 

@@ -1,4 +1,6 @@
-"""What triage knows about the published models and GPUs, read from the data file beside this module."""
+"""What triage knows about the published models and GPUs, read from the data file beside this
+module.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import msgspec
 
 
 class Size(msgspec.Struct, frozen=True):
-    """Numbers of one published checkpoint's language model (`parameters` counts the vision tower too)."""
+    """Numbers of one published checkpoint's language model (`parameters` counts the vision tower
+    too).
+    """
 
     parameters: int
     hidden: int
@@ -22,7 +26,9 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Family(msgspec.Struct, frozen=True, rename={"model_class": "class"}):
-    """One architecture: `since` is the first transformers release with its class, `patch` and `merge` are in pixels and patches."""
+    """One architecture: `since` is the first transformers release with its class, `patch` and
+    `merge` are in pixels and patches.
+    """
 
     name: str
     since: str
@@ -34,7 +40,9 @@ class Family(msgspec.Struct, frozen=True, rename={"model_class": "class"}):
 
 
 class AutoClass(msgspec.Struct, frozen=True):
-    """An auto class with the release that brought it and, if gone, the one that removed it and its successor."""
+    """An auto class with the release that brought it and, if gone, the one that removed it and its
+    successor.
+    """
 
     since: str
     removed: str | None = None
@@ -54,4 +62,6 @@ class Knowledge(msgspec.Struct, frozen=True):
 @cache
 def knowledge() -> Knowledge:
     """The data file, read once."""
-    return msgspec.json.decode(files(__package__).joinpath("models.json").read_bytes(), type=Knowledge)
+    return msgspec.json.decode(
+        files(__package__).joinpath("models.json").read_bytes(), type=Knowledge
+    )

@@ -15,7 +15,10 @@ _ANCHORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("attention.linear-attention-fallback", ("lm_accelerated",)),
     ("attention.mixed-attention-implementations", ("lm_eager_vision_flash",)),
     ("attention.sliding-window-ignored-config", ("sliding",)),
-    ("attention.eager-precision-drift", ("eager", "accuracy_drop|different_output|repeat|garbled|nan")),
+    (
+        "attention.eager-precision-drift",
+        ("eager", "accuracy_drop|different_output|repeat|garbled|nan"),
+    ),
     ("generation.stale-rope-deltas", ("rope_deltas",)),
     ("video.frame-times-dropped", ("second_per_grid",)),
     ("video.video-metadata-missing", ("no_metadata", "video")),
@@ -35,16 +38,35 @@ _ANCHORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("checkpoint.awq-garbled", ("awq", "garbled|bangs|accuracy_drop|empty_output|word:lm_head")),
     ("checkpoint.adapter-keys-unmatched", ("lora", "same_as_base|rekey")),
     ("generation.padding-side", ("padding", "batch")),
-    ("generation.endless-repetition", ("repeat", "word:max_new_tokens|word:repetition|word:never|word:无限|word:一直|word:不断")),
+    (
+        "generation.endless-repetition",
+        ("repeat", "word:max_new_tokens|word:repetition|word:never|word:无限|word:一直|word:不断"),
+    ),
     ("kv-cache.cache-disabled", ("use_cache_off", "slow")),
     ("kv-cache.cache-size", ("kv_cache", "how_much|cache_growth")),
     ("images.pixel-limit-ignored", ("pixel_setting", "ignored")),
-    ("images.wrong-image-patch-size", ("patch14", "family:qwen3_vl|family:qwen3_vl_moe|family:qwen3_5")),
-    ("images.fast-slow-processor-difference", ("fast_slow", "different_output|accuracy_drop|word:slight|word:细微")),
+    (
+        "images.wrong-image-patch-size",
+        ("patch14", "family:qwen3_vl|family:qwen3_vl_moe|family:qwen3_5"),
+    ),
+    (
+        "images.fast-slow-processor-difference",
+        ("fast_slow", "different_output|accuracy_drop|word:slight|word:细微"),
+    ),
     ("images.processor-size-leak", ("leak", "pixel_setting")),
     ("checkpoint.output-head-mismatch", ("tied", "word:tie_word_embeddings|word:missing")),
     ("attention.fp16-overflow", ("fp16", "garbled|nan|bangs|accuracy_drop")),
 )
-_NUMERIC = {"attention.fp16-overflow", "attention.eager-precision-drift", "devices.peer-copy-corruption", "checkpoint.awq-garbled", "checkpoint.vision-tower-quantized", "kv-cache.quantized-cache-corruption", "attention.gqa-math-fallback"}
-RULES: tuple[Rule, ...] = tuple(Rule(id_, 52, needs=(*needs, "qwen", "trouble"), numeric=id_ in _NUMERIC) for id_, needs in _ANCHORS)
-
+_NUMERIC = {
+    "attention.fp16-overflow",
+    "attention.eager-precision-drift",
+    "devices.peer-copy-corruption",
+    "checkpoint.awq-garbled",
+    "checkpoint.vision-tower-quantized",
+    "kv-cache.quantized-cache-corruption",
+    "attention.gqa-math-fallback",
+}
+RULES: tuple[Rule, ...] = tuple(
+    Rule(id_, 52, needs=(*needs, "qwen", "trouble"), numeric=id_ in _NUMERIC)
+    for id_, needs in _ANCHORS
+)

@@ -1,4 +1,6 @@
-"""Out of memory: which buffer it was, from its size, from the frame that asked for it, from what the text says."""
+"""Out of memory: which buffer it was, from its size, from the frame that asked for it, from what
+the text says.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +16,245 @@ from ..rule import Case, Hit, Rule
 _M = "memory."
 _IMAGEY = "image|big_image"
 RULES: tuple[Rule, ...] = (
-    Rule(_M + "vision-attention-memory", 90, says=("modeling_qwen2_vl.py … attn_output = F.scaled_dot_product_attention(q, k, v, attention_mask", "F.scaled_dot_product_attention(q, k, v, attention_mask, dropout_p=0.0)", "F.scaled_dot_product_attention(q.unsqueeze(0)"), needs=("oom",)),
-    Rule(_M + "vision-attention-memory", 66, needs=("oom", "qwen_vl", "eager|no_flash", "image|video"), unless=("multi_image", "long_prompt", "output_attentions", "memory_grows", "first_gpu_full", "lora")),
-    Rule(_M + "cross-image-attention-memory", 79, needs=("oom", "multi_image"), unless=("memory_grows", "max_memory", "long_video", "lora", "other_process", "word:tried to allocate")),
-    Rule(_M + "cross-image-attention-memory", 70, needs=("oom|memory_grows", "multi_image", "word:each|word:small|word:quadratic|word:number of images|word:every image|word:小图|word:张数|word:平方|word:每张"), unless=("max_memory", "lora", "over_time")),
-    Rule(_M + "first-gpu-overloaded", 80, needs=("oom|word:显存", "multi_gpu", "first_gpu_full"), unless=("max_memory", "moved_again", "legacy")),
-    Rule(_M + "first-gpu-overloaded", 64, needs=("multi_gpu", "first_gpu_full"), unless=("max_memory", "moved_again", "legacy", "visible", "garbled", "nan", "hang", "word:expected all tensors")),
-    Rule(_M + "dispatch-undone", 92, says=("You shouldn't move a model that is dispatched using accelerate hooks", "You can't move a model that has some modules offloaded to cpu or disk", "shouldn't move a model when it is dispatched on multiple devices")),
-    Rule(_M + "dispatch-undone", 82, needs=("device_map_auto|multi_gpu", "moved_again"), unless=("word:inputs.to", "word:expected all tensors", "p2p", "max_memory")),
-    Rule(_M + "max-memory-ignored", 88, needs=("max_memory", "device_map_fixed|ignored|word:ignored|word:no longer|word:不再|word:offload")),
-    Rule(_M + "max-memory-ignored", 70, needs=("max_memory", "oom|offload"), unless=("device_map_auto",)),
-    Rule(_M + "memory-fragmentation", 79, needs=("memory_grows", "over_time|fragmentation"), unless=("no_grad", "per_token_slow", "word:number of images")),
-    Rule(_M + "memory-fragmentation", 70, needs=("fragmentation", "oom|memory_grows", "qwen|over_time"), unless=("word:tried to allocate",)),
-    Rule(_M + "co-tenant-memory", 78, needs=("oom|word:显存", "other_process"), unless=("multi_image",)),
-    Rule(_M + "weights-in-fp32", 79, needs=("fp32|no_dtype", "oom|double_weights|word:显存|word:memory"), unless=("eager", "word:softmax", "accuracy_drop", "sdpa", "word:lm_head")),
-    Rule(_M + "weights-in-fp32", 70, needs=("double_weights", "qwen|word:from_pretrained|word:加载"), unless=("kv_cache", "lora", "memory_grows", "eager", "image|video")),
-    Rule(_M + "unbounded-image-size", 79, needs=("oom|memory_grows|word:显存", "big_image|no_pixel_cap", "qwen_vl|no_pixel_cap|word:max_pixels"), unless=("max_memory", "over_time", "multi_image", "eager", "no_flash", "video", "ignored", "first_gpu_full")),
-    Rule(_M + "unbounded-image-size", 68, needs=("oom|memory_grows", "no_pixel_cap|big_image", "image", "qwen_vl"), unless=("max_memory", "word:eager", "ignored")),
-    Rule(_M + "unbounded-image-size", 60, needs=("oom", "image", "qwen_vl"), unless=("max_memory", "lora", "multi_gpu", "first_gpu_full")),
-    Rule(_M + "long-video-memory", 79, needs=("oom|word:显存|memory_grows", "video", "long_video"), unless=("first_gpu_full", "max_memory", "word:tried to allocate")),
-    Rule(_M + "long-video-memory", 67, needs=("oom", "video", "qwen_vl"), unless=("first_gpu_full", "max_memory", "lora", "multi_image")),
-    Rule(_M + "full-prompt-logits", 80, needs=("oom|word:memory|word:显存", "logits", "long_prompt|word:every token|word:prompt|word:float()|word:vocab|word:152064|word:151936|word:prefill|word:upcast"), unless=("word:tie_word_embeddings", "lora")),
-    Rule(_M + "text-attention-memory", 76, needs=("oom", "eager|output_attentions", "long_prompt|output_attentions|word:self_attn"), unless=("word:visual", "big_image")),
+    Rule(
+        _M + "vision-attention-memory",
+        90,
+        says=(
+            (
+                "modeling_qwen2_vl.py … attn_output = F.scaled_dot_product_attention(q, k, v, "
+                "attention_mask"
+            ),
+            "F.scaled_dot_product_attention(q, k, v, attention_mask, dropout_p=0.0)",
+            "F.scaled_dot_product_attention(q.unsqueeze(0)",
+        ),
+        needs=("oom",),
+    ),
+    Rule(
+        _M + "vision-attention-memory",
+        66,
+        needs=("oom", "qwen_vl", "eager|no_flash", "image|video"),
+        unless=(
+            "multi_image",
+            "long_prompt",
+            "output_attentions",
+            "memory_grows",
+            "first_gpu_full",
+            "lora",
+        ),
+    ),
+    Rule(
+        _M + "cross-image-attention-memory",
+        79,
+        needs=("oom", "multi_image"),
+        unless=(
+            "memory_grows",
+            "max_memory",
+            "long_video",
+            "lora",
+            "other_process",
+            "word:tried to allocate",
+        ),
+    ),
+    Rule(
+        _M + "cross-image-attention-memory",
+        70,
+        needs=(
+            "oom|memory_grows",
+            "multi_image",
+            (
+                "word:each|word:small|word:quadratic|word:number of images|word:every image|"
+                "word:小图|word:张数|word:平方|word:每张"
+            ),
+        ),
+        unless=("max_memory", "lora", "over_time"),
+    ),
+    Rule(
+        _M + "first-gpu-overloaded",
+        80,
+        needs=("oom|word:显存", "multi_gpu", "first_gpu_full"),
+        unless=("max_memory", "moved_again", "legacy"),
+    ),
+    Rule(
+        _M + "first-gpu-overloaded",
+        64,
+        needs=("multi_gpu", "first_gpu_full"),
+        unless=(
+            "max_memory",
+            "moved_again",
+            "legacy",
+            "visible",
+            "garbled",
+            "nan",
+            "hang",
+            "word:expected all tensors",
+        ),
+    ),
+    Rule(
+        _M + "dispatch-undone",
+        92,
+        says=(
+            "You shouldn't move a model that is dispatched using accelerate hooks",
+            "You can't move a model that has some modules offloaded to cpu or disk",
+            "shouldn't move a model when it is dispatched on multiple devices",
+        ),
+    ),
+    Rule(
+        _M + "dispatch-undone",
+        82,
+        needs=("device_map_auto|multi_gpu", "moved_again"),
+        unless=("word:inputs.to", "word:expected all tensors", "p2p", "max_memory"),
+    ),
+    Rule(
+        _M + "max-memory-ignored",
+        88,
+        needs=(
+            "max_memory",
+            "device_map_fixed|ignored|word:ignored|word:no longer|word:不再|word:offload",
+        ),
+    ),
+    Rule(
+        _M + "max-memory-ignored",
+        70,
+        needs=("max_memory", "oom|offload"),
+        unless=("device_map_auto",),
+    ),
+    Rule(
+        _M + "memory-fragmentation",
+        79,
+        needs=("memory_grows", "over_time|fragmentation"),
+        unless=("no_grad", "per_token_slow", "word:number of images"),
+    ),
+    Rule(
+        _M + "memory-fragmentation",
+        70,
+        needs=("fragmentation", "oom|memory_grows", "qwen|over_time"),
+        unless=("word:tried to allocate",),
+    ),
+    Rule(
+        _M + "co-tenant-memory",
+        78,
+        needs=("oom|word:显存", "other_process"),
+        unless=("multi_image",),
+    ),
+    Rule(
+        _M + "weights-in-fp32",
+        79,
+        needs=("fp32|no_dtype", "oom|double_weights|word:显存|word:memory"),
+        unless=("eager", "word:softmax", "accuracy_drop", "sdpa", "word:lm_head"),
+    ),
+    Rule(
+        _M + "weights-in-fp32",
+        70,
+        needs=("double_weights", "qwen|word:from_pretrained|word:加载"),
+        unless=("kv_cache", "lora", "memory_grows", "eager", "image|video"),
+    ),
+    Rule(
+        _M + "unbounded-image-size",
+        79,
+        needs=(
+            "oom|memory_grows|word:显存",
+            "big_image|no_pixel_cap",
+            "qwen_vl|no_pixel_cap|word:max_pixels",
+        ),
+        unless=(
+            "max_memory",
+            "over_time",
+            "multi_image",
+            "eager",
+            "no_flash",
+            "video",
+            "ignored",
+            "first_gpu_full",
+        ),
+    ),
+    Rule(
+        _M + "unbounded-image-size",
+        68,
+        needs=("oom|memory_grows", "no_pixel_cap|big_image", "image", "qwen_vl"),
+        unless=("max_memory", "word:eager", "ignored"),
+    ),
+    Rule(
+        _M + "unbounded-image-size",
+        60,
+        needs=("oom", "image", "qwen_vl"),
+        unless=("max_memory", "lora", "multi_gpu", "first_gpu_full"),
+    ),
+    Rule(
+        _M + "long-video-memory",
+        79,
+        needs=("oom|word:显存|memory_grows", "video", "long_video"),
+        unless=("first_gpu_full", "max_memory", "word:tried to allocate"),
+    ),
+    Rule(
+        _M + "long-video-memory",
+        67,
+        needs=("oom", "video", "qwen_vl"),
+        unless=("first_gpu_full", "max_memory", "lora", "multi_image"),
+    ),
+    Rule(
+        _M + "full-prompt-logits",
+        80,
+        needs=(
+            "oom|word:memory|word:显存",
+            "logits",
+            (
+                "long_prompt|word:every token|word:prompt|word:float()|word:vocab|word:152064|"
+                "word:151936|word:prefill|word:upcast"
+            ),
+        ),
+        unless=("word:tie_word_embeddings", "lora"),
+    ),
+    Rule(
+        _M + "text-attention-memory",
+        76,
+        needs=("oom", "eager|output_attentions", "long_prompt|output_attentions|word:self_attn"),
+        unless=("word:visual", "big_image"),
+    ),
 )
 
-_CUDA_OOM = re.compile(r"cuda out of memory|outofmemoryerror|cuda error: out of memory|allocation on device|hip out of memory|cublas_status_alloc_failed")
-_ANY_OOM = re.compile(r"out of memory|outofmemoryerror|can't allocate memory|tried to allocate|allocation on device|\boom\b|显存(?:不足|溢出|不够)")
-_VISION_FRAME = re.compile(
-    r"(?:in|self\.visual|visual)\(pixel_values|self\.visual\(|visionattention|visionsdpaattention|visionblock|visiontransformer|visual\.blocks|f\.scaled_dot_product_attention\(q, k, v"
-    r"|matmul\(q, k\.transpose|attn_outputs = \[|hidden_states \+ self\.attn\(|self\.visual\b|get_image_features|get_video_features"
+_CUDA_OOM = re.compile(
+    r"cuda out of memory|outofmemoryerror|cuda error: out of memory|allocation on "
+    r"device|hip out of memory|cublas_status_alloc_failed"
 )
-_TEXT_FRAME = re.compile(r"decoder_layer\(|self\.self_attn\(|query_states, key_states\.transpose|decoderlayer|language_model\.layers")
-_LOGITS_FRAME = re.compile(r"self\.lm_head\(|logits\.float\(\)|logits = logits\.float|logits\.to\(torch\.float|lm_head\(hidden_states|upcast_logits|shift_logits")
-_LOAD_FRAME = re.compile(r"from_pretrained\(|load_state_dict|_load_pretrained_model|model\.cuda\(\)|model\.to\(|set_module_tensor|loading checkpoint shards|caching_allocator_warmup|\.to\(device\)")
-_TRAIN_FRAME = re.compile(r"optimizer\.step|\.backward\(|adamw|trainer\.py|training_step|deepspeed|fsdp|zero_optimization|finetun|fine-tun|微调|训练")
-_FLOAT_FLAG = re.compile(r"--dtype[ =]float(?:32)?\b|torch_dtype ?= ?torch\.float(?:32)?\b|dtype ?= ?torch\.float(?:32)?\b|dtype[ =]float32|\bfp32\b|float32")
+_ANY_OOM = re.compile(
+    r"out of memory|outofmemoryerror|can't allocate memory|tried to allocate|"
+    r"allocation on device|\boom\b|显存(?:不足|溢出|不够)"
+)
+_VISION_FRAME = re.compile(
+    r"(?:in|self\.visual|visual)\(pixel_values|self\.visual\(|visionattention|"
+    r"visionsdpaattention|visionblock|visiontransformer|visual\.blocks|"
+    r"f\.scaled_dot_product_attention\(q, k, v"
+    r"|matmul\(q, k\.transpose|attn_outputs = \[|hidden_states \+ self\.attn\(|"
+    r"self\.visual\b|get_image_features|get_video_features"
+)
+_TEXT_FRAME = re.compile(
+    r"decoder_layer\(|self\.self_attn\(|query_states, key_states\.transpose|"
+    r"decoderlayer|language_model\.layers"
+)
+_LOGITS_FRAME = re.compile(
+    r"self\.lm_head\(|logits\.float\(\)|logits = logits\.float|"
+    r"logits\.to\(torch\.float|lm_head\(hidden_states|upcast_logits|shift_logits"
+)
+_LOAD_FRAME = re.compile(
+    r"from_pretrained\(|load_state_dict|_load_pretrained_model|model\.cuda\(\)|"
+    r"model\.to\(|set_module_tensor|loading checkpoint shards|"
+    r"caching_allocator_warmup|\.to\(device\)"
+)
+_TRAIN_FRAME = re.compile(
+    r"optimizer\.step|\.backward\(|adamw|trainer\.py|training_step|deepspeed|fsdp|"
+    r"zero_optimization|finetun|fine-tun|微调|训练"
+)
+_FLOAT_FLAG = re.compile(
+    r"--dtype[ =]float(?:32)?\b|torch_dtype ?= ?torch\.float(?:32)?\b|dtype ?= "
+    r"?torch\.float(?:32)?\b|dtype[ =]float32|\bfp32\b|float32"
+)
 _MOVED = re.compile(r"\.to\(['\"]?cuda|\.cuda\(\)")
 
 
 def out_of_memory(case: Case) -> Iterator[Hit]:
-    """The diagnosis of an out-of-memory message, and the generic one where nothing points to Qwen-VL."""
+    """The diagnosis of an out-of-memory message, and the generic one where nothing points to Qwen-
+    VL.
+    """
     clues, low = case.clues, case.page.low
     if not (_ANY_OOM.search(low) or case.memory.all):
         return
@@ -74,20 +275,44 @@ def out_of_memory(case: Case) -> Iterator[Hit]:
     if match:
         frame = _frame(low)
         if frame and not found:
-            yield Hit({"vision": "memory.vision-attention-memory", "text": "memory.text-attention-memory", "logits": "memory.full-prompt-logits"}[frame], 74, [case.page.line_at(match.start())])
+            yield Hit(
+                {
+                    "vision": "memory.vision-attention-memory",
+                    "text": "memory.text-attention-memory",
+                    "logits": "memory.full-prompt-logits",
+                }[frame],
+                74,
+                [case.page.line_at(match.start())],
+            )
         generic = _generic(case, case.page.line_at(match.start()))
         generic.score = 52
         yield generic
 
 
 def _our_frames(low: str) -> bool:
-    return re.search(r"modeling_qwen|scaled_dot_product_attention\(q, k, v, attention_mask, dropout_p=0\.0\)|image_grid_thw", low) is not None
+    return (
+        re.search(
+            (
+                r"modeling_qwen|scaled_dot_product_attention\(q, k, v, attention_mask, "
+                r"dropout_p=0\.0\)|image_grid_thw"
+            ),
+            low,
+        )
+        is not None
+    )
 
 
 def _frame(low: str) -> str | None:
     """The stage that asked for the memory, from the last frames of the traceback."""
     tail = low[-12_000:]
-    last = {name: max((m.start() for m in pattern.finditer(tail)), default=-1) for name, pattern in (("vision", _VISION_FRAME), ("text", _TEXT_FRAME), ("logits", _LOGITS_FRAME))}
+    last = {
+        name: max((m.start() for m in pattern.finditer(tail)), default=-1)
+        for name, pattern in (
+            ("vision", _VISION_FRAME),
+            ("text", _TEXT_FRAME),
+            ("logits", _LOGITS_FRAME),
+        )
+    }
     name = max(last, key=lambda key: last[key])
     if last[name] < 0:
         return None
@@ -108,7 +333,11 @@ def _readings(case: Case, size: Bytes) -> list[Reading]:
 def _stated_patches(case: Case) -> list[int]:
     clues = case.clues
     family = clues.family or knowledge().families["qwen2_5_vl"]
-    counts = [h * w for _, h, w in clues.grids] + [t * h * w for t, h, w in clues.grids] + list(clues.patch_counts)
+    counts = (
+        [h * w for _, h, w in clues.grids]
+        + [t * h * w for t, h, w in clues.grids]
+        + list(clues.patch_counts)
+    )
     images = [patches_of(w, h, family) for w, h in clues.image_sizes]
     counts += images
     if len(images) > 1:
@@ -129,9 +358,13 @@ def _weight(case: Case, reading: Reading, frame: str | None, stated: list[int]) 
         score += 35
     elif frame is not None:
         score -= 25
-    if reading.kind == "vision" and any(abs(reading.count - count) <= max(8, 0.004 * count) for count in stated):
+    if reading.kind == "vision" and any(
+        abs(reading.count - count) <= max(8, 0.004 * count) for count in stated
+    ):
         score += 40
-    if reading.kind in ("text", "logits") and any(abs(reading.count - count) <= max(2, 0.006 * count) for count in case.clues.token_counts):
+    if reading.kind in ("text", "logits") and any(
+        abs(reading.count - count) <= max(2, 0.006 * count) for count in case.clues.token_counts
+    ):
         score += 40
     if reading.kind == "vision":
         score += 8 if case.clues.concept("image") or case.clues.concept("video") else 2
@@ -149,7 +382,7 @@ def _weight(case: Case, reading: Reading, frame: str | None, stated: list[int]) 
 def _by_size(case: Case, event: OutOfMemory | None) -> Iterator[Hit]:
     """Which materialised buffer has the size that was asked for."""
     low = case.page.low
-    if event is None or not case.clues.qwen_vl and not _our_frames(low):
+    if event is None or (not case.clues.qwen_vl and not _our_frames(low)):
         return
     frame = _frame(low)
     if event.tried.value < 0.9 * GIB and frame is None:
@@ -166,14 +399,29 @@ def _by_size(case: Case, event: OutOfMemory | None) -> Iterator[Hit]:
     if loading and weight < 70:
         return
     score = min(97.0, 44 + weight / 2 + (6 if event.tried.value > 4 * GIB else 0))
-    same = [r for r in ranked if r.kind == best.kind and (r.label == best.label or best.kind == "vision")]
+    same = [
+        r
+        for r in ranked
+        if r.kind == best.kind and (r.label == best.label or best.kind == "vision")
+    ]
     yield _hit(case, event, best, same, score, stated)
 
 
-_IDS = {"vision": "memory.vision-attention-memory", "text": "memory.text-attention-memory", "logits": "memory.full-prompt-logits"}
+_IDS = {
+    "vision": "memory.vision-attention-memory",
+    "text": "memory.text-attention-memory",
+    "logits": "memory.full-prompt-logits",
+}
 
 
-def _hit(case: Case, event: OutOfMemory, best: Reading, same: list[Reading], score: float, stated: list[int]) -> Hit:
+def _hit(
+    case: Case,
+    event: OutOfMemory,
+    best: Reading,
+    same: list[Reading],
+    score: float,
+    stated: list[int],
+) -> Hit:
     family = case.clues.family or knowledge().families["qwen2_5_vl"]
     computed: dict[str, Computed] = {"tried_bytes": event.tried.value}
     notes: list[str] = []
@@ -187,16 +435,24 @@ def _hit(case: Case, event: OutOfMemory, best: Reading, same: list[Reading], sco
             computed[f"patches_at_{reading.width}_bytes"] = reading.count
             tokens = reading.count // (family.merge**2)
             notes.append(
-                f"{event.tried.shown} = {reading.heads} heads x {reading.count}^2 patches x {reading.width} B ({kind}): {reading.count} patches = {tokens} visual tokens, "
+                f"{event.tried.shown} = {reading.heads} heads x {reading.count}^2 patches x "
+                f"{reading.width} B ({kind}): {reading.count} patches = {tokens} visual tokens, "
                 f"{image_for(reading.count, family.patch)}{_several(reading.count, case)}."
             )
         elif reading.kind == "text":
             computed[f"prompt_tokens_at_{reading.width}_bytes"] = reading.count
-            notes.append(f"{event.tried.shown} = {reading.heads} heads x {reading.count}^2 tokens x {reading.width} B ({kind}, {reading.label}): a prompt of {reading.count} tokens.")
+            notes.append(
+                f"{event.tried.shown} = {reading.heads} heads x {reading.count}^2 tokens x "
+                f"{reading.width} B ({kind}, {reading.label}): a prompt of {reading.count} "
+                f"tokens."
+            )
         else:
             vocab = next(n.vocab for label, n in case.clues.sizes if label == reading.label)
             computed[f"logits_rows_at_{reading.width}_bytes"] = reading.count
-            notes.append(f"{event.tried.shown} = {reading.count} rows x {vocab} vocabulary entries x {reading.width} B ({kind}): logits for {reading.count} prompt tokens.")
+            notes.append(
+                f"{event.tried.shown} = {reading.count} rows x {vocab} vocabulary entries x "
+                f"{reading.width} B ({kind}): logits for {reading.count} prompt tokens."
+            )
     if best.kind == "vision" and stated:
         match = next((c for c in stated if abs(best.count - c) <= max(8, 0.004 * c)), None)
         if match:
@@ -206,7 +462,11 @@ def _hit(case: Case, event: OutOfMemory, best: Reading, same: list[Reading], sco
 
 
 def _several(count: int, case: Case) -> str:
-    return " (or all images and frames of the call together, on transformers 4.53 and older)" if case.clues.concept("multi_image") or case.clues.concept("video") else ""
+    return (
+        " (or all images and frames of the call together, on transformers 4.53 and older)"
+        if case.clues.concept("multi_image") or case.clues.concept("video")
+        else ""
+    )
 
 
 def _by_card(case: Case, events: tuple[OutOfMemory, ...]) -> Iterator[Hit]:
@@ -214,9 +474,43 @@ def _by_card(case: Case, events: tuple[OutOfMemory, ...]) -> Iterator[Hit]:
     for event in events[-3:]:
         held = event.held_by_others
         if held and held > 2 * GIB and event.capacity and held > 0.12 * event.capacity.value:
-            yield Hit("memory.co-tenant-memory", 88 if held > 0.3 * event.capacity.value else 78, [event.line], {"held_by_others_gib": round(held / GIB, 2)}, [f"{held / GIB:.2f} GiB of the card belong to neither this process nor the free memory: other processes hold them."])
-        if event.idle and event.tried.value and event.idle.value >= event.tried.value and event.idle.value > 0.8 * GIB and event.capacity and event.idle.value > 0.05 * event.capacity.value:
-            yield Hit("memory.memory-fragmentation", 79, [event.line], {"reserved_unallocated_gib": round(event.idle.value / GIB, 2), "tried_gib": round(event.tried.value / GIB, 3)}, [f"{event.idle.value / GIB:.2f} GiB are reserved but unallocated, more than the {event.tried.shown} asked for: the free blocks are too small."])
+            yield Hit(
+                "memory.co-tenant-memory",
+                88 if held > 0.3 * event.capacity.value else 78,
+                [event.line],
+                {"held_by_others_gib": round(held / GIB, 2)},
+                [
+                    (
+                        f"{held / GIB:.2f} GiB of the card belong to neither this process "
+                        f"nor the free "
+                        f"memory: other processes hold them."
+                    )
+                ],
+            )
+        if (
+            event.idle
+            and event.tried.value
+            and event.idle.value >= event.tried.value
+            and event.idle.value > 0.8 * GIB
+            and event.capacity
+            and event.idle.value > 0.05 * event.capacity.value
+        ):
+            yield Hit(
+                "memory.memory-fragmentation",
+                79,
+                [event.line],
+                {
+                    "reserved_unallocated_gib": round(event.idle.value / GIB, 2),
+                    "tried_gib": round(event.tried.value / GIB, 3),
+                },
+                [
+                    (
+                        f"{event.idle.value / GIB:.2f} GiB are reserved but unallocated, "
+                        f"more than the "
+                        f"{event.tried.shown} asked for: the free blocks are too small."
+                    )
+                ],
+            )
 
 
 def _by_weights(case: Case, event: OutOfMemory | None) -> Iterator[Hit]:
@@ -227,14 +521,38 @@ def _by_weights(case: Case, event: OutOfMemory | None) -> Iterator[Hit]:
     billions = [int(name[:-1]) for name in clues.size_names]
     if not billions or (event is None and not flag):
         return
-    params = clues.sizes[0][1].parameters if clues.families and clues.size_known else int(billions[0] * 1.08e9)
+    params = (
+        clues.sizes[0][1].parameters
+        if clues.families and clues.size_known
+        else int(billions[0] * 1.08e9)
+    )
     full, half = params * 4, params * 2
-    computed: dict[str, Computed] = {"weights_fp32_gib": round(full / GIB, 1), "weights_bf16_gib": round(half / GIB, 1)}
-    note = f"{billions[0]}B parameters are {full / GIB:.1f} GiB in fp32 (float32) and {half / GIB:.1f} GiB in bf16 or float16."
+    computed: dict[str, Computed] = {
+        "weights_fp32_gib": round(full / GIB, 1),
+        "weights_bf16_gib": round(half / GIB, 1),
+    }
+    note = (
+        f"{billions[0]}B parameters are {full / GIB:.1f} GiB in fp32 (float32) and "
+        f"{half / GIB:.1f} GiB in bf16 or float16."
+    )
     line = event.line if event else case.page.line_at(flag.start() if flag else 0)
-    if flag and "bf16" not in low and not re.search(r"softmax|autocast|float32 is", low) and (capacity is None or full > capacity * 0.9) and not clues.concept("eager"):
+    if (
+        flag
+        and "bf16" not in low
+        and not re.search(r"softmax|autocast|float32 is", low)
+        and (capacity is None or full > capacity * 0.9)
+        and not clues.concept("eager")
+    ):
         yield Hit("memory.weights-in-fp32", 84, [line], computed, [note])
-    elif capacity and half < capacity * 0.95 < full and _LOAD_FRAME.search(low) and not _frame(low) and not _TRAIN_FRAME.search(low) and event and event.tried.value < 3 * GIB:
+    elif (
+        capacity
+        and half < capacity * 0.95 < full
+        and _LOAD_FRAME.search(low)
+        and not _frame(low)
+        and not _TRAIN_FRAME.search(low)
+        and event
+        and event.tried.value < 3 * GIB
+    ):
         yield Hit("memory.weights-in-fp32", 76, [line], computed, [note])
 
 
@@ -243,10 +561,18 @@ def _generic(case: Case, line: int) -> Hit:
     notes: list[str] = []
     for event in case.memory.all[-1:]:
         computed["tried_gib"] = round(event.tried.value / GIB, 3)
-        for name, size in (("capacity_gib", event.capacity), ("free_gib", event.free), ("allocated_gib", event.allocated), ("reserved_unallocated_gib", event.idle)):
+        for name, size in (
+            ("capacity_gib", event.capacity),
+            ("free_gib", event.free),
+            ("allocated_gib", event.allocated),
+            ("reserved_unallocated_gib", event.idle),
+        ):
             if size:
                 computed[name] = round(size.value / GIB, 2)
-        notes.append(f"The allocation that failed was {event.tried.shown}; nothing in the text ties it to one known cause.")
+        notes.append(
+            f"The allocation that failed was {event.tried.shown}; nothing in the text ties "
+            f"it to one known cause."
+        )
     return Hit("memory.generic-out-of-memory", 55, [line], computed, notes)
 
 

@@ -10,6 +10,10 @@ from qvl_doctor.judgement import Judgement, failed, inconclusive, not_applicable
 
 MOST = 200
 """Long side by short side; ``smart_resize`` in every release."""
+SHORTEST = 28
+"""Pixels of a merged patch (14 x 2), below which early releases refuse a side."""
+NARROW = "larger than factor"
+"""In the message of that refusal."""
 CURE = """\
 from PIL import ImageOps
 
@@ -29,7 +33,7 @@ def extreme_aspect_ratio(workload: WorkloadFacts, processor: ProcessorFacts) -> 
     )
     if long is None or thin is None:
         return inconclusive(f"unusual shapes could not be tried: {processor.reason}")
-    refuses_thin = thin.status == "raised" and "larger than factor" in thin.reason
+    refuses_thin = NARROW in thin.reason
     evidence = {
         "transformers": processor.transformers,
         "4200x20": long.reason or long.tokens,
@@ -42,18 +46,24 @@ def extreme_aspect_ratio(workload: WorkloadFacts, processor: ProcessorFacts) -> 
                 f"An image of {width}x{height} is refused: it is {ratio:.0f} times as long as wide",
                 f"The processor refuses more than {MOST}:1, and no setting allows it.",
                 {**evidence, "image": [width, height], "ratio": round(ratio, 1)},
-                measured=long.status == "raised",
+                measured="aspect ratio" in long.reason or refuses_thin,
             )
-        if refuses_thin and min(width, height) < 28:
-            return _refused(
-                f"An image of {width}x{height} is refused: one side is below 28 pixels",
-                f"transformers {processor.transformers} refuses images with a side shorter than "
-                "one merged patch; later releases enlarge them.",
-                {**evidence, "image": [width, height]},
-                measured=True,
+        if min(width, height) >= SHORTEST or thin.status == "ok":
+            continue
+        if not refuses_thin:
+            return inconclusive(
+                f"whether an image of {width}x{height} is accepted is not known: "
+                f"{thin.reason[:160]}"
             )
+        return _refused(
+            f"An image of {width}x{height} is refused: one side is below {SHORTEST} pixels",
+            f"transformers {processor.transformers} refuses images with a side shorter than one "
+            "merged patch; later releases enlarge them.",
+            {**evidence, "image": [width, height]},
+            measured=True,
+        )
     return passed(
-        "the stated images have shapes that the processor accepts",
+        "The stated images have shapes that the processor accepts",
         evidence={**evidence, "images": [list(size) for size in workload.images]},
     )
 

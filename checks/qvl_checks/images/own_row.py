@@ -6,6 +6,8 @@ from qvl_checks.images.processor_facts import ProcessorFacts, Row
 from qvl_doctor.facts import ModelFacts
 from qvl_doctor.judgement import Judgement, blocked, not_applicable
 
+REASON_SHOWN = 160
+
 
 def own_row(processor: ProcessorFacts, model: ModelFacts) -> tuple[Row, int] | Judgement:
     """The default implementation with the model's own configuration, and the visual tokens that it
@@ -15,5 +17,5 @@ def own_row(processor: ProcessorFacts, model: ModelFacts) -> tuple[Row, int] | J
     row = processor.own(model.model_type)
     if row is None or row.default is None or row.default.tokens is None:
         reason = (row.reason if row else processor.reason) or "nothing was measured"
-        return blocked(f"the image processor could not be run: {reason}")
+        return blocked(f"the image processor could not be run: {reason[:REASON_SHOWN]}")
     return row, row.default.tokens

@@ -6,7 +6,8 @@ from typing import Any
 
 from qvl_checks.images.own_row import own_row
 from qvl_checks.images.processor_facts import ProcessorFacts, Row
-from qvl_checks.images.ways import RECOMMENDED
+from qvl_checks.images.styles import floor_of
+from qvl_checks.images.ways import FLOOR_PIXELS, RECOMMENDED
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts, TargetFacts
 from qvl_doctor.findings import Confidence, Fix
@@ -73,7 +74,7 @@ def pixel_limit_ignored(
 
 def cure(row: Row, processor: ProcessorFacts) -> Fix:
     """The limits of the file, given in the way that was measured to hold."""
-    floor = row.settings.get("min_pixels", 3136)
+    floor = floor_of(row.settings) or FLOOR_PIXELS
     return Fix.edit(
         CURE.format(floor=floor, limit=row.limit_pixels),
         summary="gives the file's limits at loading, where they take effect",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qvl_checks.images.own_row import REASON_SHOWN
 from qvl_checks.images.processor_facts import ProcessorFacts
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts, TargetFacts
@@ -39,7 +40,8 @@ def removed_image_processor(
         )
     if processor.named_class_exists:
         return blocked(
-            f"{name} exists but cannot be used here: {row.default.reason}", evidence=evidence
+            f"{name} exists but cannot be used here: {row.default.reason[:REASON_SHOWN]}",
+            evidence=evidence,
         )
     if name.startswith(NEVER_RELEASED):
         return failed(
@@ -53,7 +55,7 @@ def removed_image_processor(
     return failed(
         f"transformers {processor.transformers} has no image processor {name}",
         "The checkpoint was saved with another version, or brings code of its own, which the "
-        f"doctor does not run. AutoImageProcessor says: {row.default.reason}",
+        f"doctor does not run. AutoImageProcessor says: {row.default.reason[:REASON_SHOWN]}",
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qvl_doctor.facts import ImportsFacts, ImportState, ProbeStatus
@@ -9,6 +10,9 @@ from qvl_doctor.facts import ImportsFacts, ImportState, ProbeStatus
 CAUSE_SEPARATOR = " <- "
 """Between an exception and the one that caused it, in `ImportState.reason`."""
 OUTPUT_SHOWN = 1500
+HEADLINE_LIMIT = 240
+FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^/\s:'\"]+/)+")
+"""The folders of an absolute path; not the middle of a URL."""
 
 ENDINGS = {
     ProbeStatus.RAISED: "raised an exception",
@@ -47,6 +51,12 @@ def belongs(name: str, package: str) -> bool:
 def root_cause(state: ImportState) -> str:
     """The first error of the chain; an importer that is lazy shows only the last one."""
     return state.reason.rsplit(CAUSE_SEPARATOR, 1)[-1].strip()
+
+
+def headline(error: str) -> str:
+    """The first line of an error for a title: folders of paths left out, at most 240 characters."""
+    first = next(iter(error.strip().splitlines()), "")
+    return FOLDERS.sub("", first)[:HEADLINE_LIMIT]
 
 
 def is_missing(state: ImportState, package: str) -> bool:

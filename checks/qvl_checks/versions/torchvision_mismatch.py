@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qvl_checks.versions.import_outcome import headline
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_checks.versions.torch_builds import (
     build_tag,
@@ -42,7 +43,7 @@ def torchvision_mismatch(
     root = torchvision.chain[-1] if torchvision.chain else torchvision.reason
     what = root or "a compiled operator gave a wrong answer"
     return failed(
-        f"torchvision {own_version} does not work with torch {torch_version}: {what[:160]}",
+        f"torchvision {own_version} does not work with torch {torch_version}: {headline(what)}",
         _why(torch_version, own_version),
         confidence=Confidence.MEASURED,
         evidence=evidence,

@@ -7,6 +7,7 @@ from qvl_checks.versions.import_outcome import (
     evidence,
     explain,
     failures,
+    headline,
     is_missing,
     root_cause,
     tried,
@@ -76,8 +77,7 @@ def _title(name: str, state: ImportState) -> str:
         return f"importing {name} hangs (stopped after {state.seconds:.0f} s)"
     if state.status is ProbeStatus.CRASHED:
         return f"importing {name} ends the interpreter"
-    first = root_cause(state).splitlines() or [state.error_type]
-    return f"importing {name} fails: {first[0][:160]}"
+    return f"importing {name} fails: {headline(root_cause(state)) or state.error_type}"
 
 
 def _fix(name: str, target: TargetFacts) -> Fix:

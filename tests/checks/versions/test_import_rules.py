@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from qvl_checks.host.system_facts import HostFacts
+from qvl_checks.versions.import_outcome import headline
 from qvl_checks.versions.torch_import_failed import torch_import_failed
 from qvl_checks.versions.transformers_import_failed import transformers_import_failed
 from qvl_doctor.facts import ImportsFacts, ImportState, ProbeStatus, TargetFacts
@@ -156,3 +157,23 @@ def test_a_missing_part_of_torch_is_not_a_missing_torch(target: TargetFacts) -> 
     )
     assert "not installed" not in judgement.title
     assert judgement.fixes[-1].command[0] == "uv"
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (
+            "ImportError: /a/b.c/lib.so: undefined symbol: x",
+            "ImportError: lib.so: undefined symbol: x",
+        ),
+        (
+            "OSError: see https://host.org/a/b for help",
+            "OSError: see https://host.org/a/b for help",
+        ),
+        ("RuntimeError: a/b/c and '/x/y z'", "RuntimeError: a/b/c and 'y z'"),
+        ("first\nsecond", "first"),
+        ("", ""),
+    ],
+)
+def test_titles_are_short(error: str, title: str) -> None:
+    assert headline(error) == title

@@ -18,12 +18,14 @@ from .rules import registry
 FAILING = {"error": {"error"}, "warning": {"error", "warning"}, "never": set[str]()}
 
 
-class VersionType(click.ParamType):
+class VersionType(click.ParamType[Version]):
     """A release number of transformers."""
 
     name = "version"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Version:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Version:
         """Parse the release or fail with one sentence."""
         if isinstance(value, Version):
             return value
@@ -44,14 +46,28 @@ def ids(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--transformers", type=VersionType(), help="Judge for this release (default: the newest known).")
+@click.option(
+    "--transformers", type=VersionType(), help="Judge for this release (default: the newest known)."
+)
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
-@click.option("--diff", "show_diff", is_flag=True, help="Show the safe fixes as a diff and change nothing.")
-@click.option("--format", "style", type=click.Choice(["terminal", "json", "sarif"]), default="terminal", show_default=True)
+@click.option(
+    "--diff", "show_diff", is_flag=True, help="Show the safe fixes as a diff and change nothing."
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["terminal", "json", "sarif"]),
+    default="terminal",
+    show_default=True,
+)
 @click.option("--select", multiple=True, callback=ids, help="Only these ids, slugs or topics.")
 @click.option("--ignore", multiple=True, callback=ids, help="Not these ids, slugs or topics.")
 @click.option(
-    "--fail-on", type=click.Choice(["error", "warning", "never"]), default="warning", show_default=True, help="Exit 1 from this level on."
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="warning",
+    show_default=True,
+    help="Exit 1 from this level on.",
 )
 def command(
     paths: tuple[Path, ...],
@@ -65,11 +81,15 @@ def command(
 ) -> None:
     """Find loading and inference mistakes in Python files, folders and notebooks, without running them."""
     if fix and show_diff:
-        raise click.UsageError("--fix changes files and --diff only shows the changes; give one of them.")
+        raise click.UsageError(
+            "--fix changes files and --diff only shows the changes; give one of them."
+        )
     release = transformers or knowledge.newest()
     files = list(python_files(paths))
     if fix or show_diff:
-        wanted = {r for r in registry() if (not select or matches(r, select)) and not matches(r, ignore)}
+        wanted = {
+            r for r in registry() if (not select or matches(r, select)) and not matches(r, ignore)
+        }
         repair(files, release, wanted, write=fix)
         if show_diff:
             findings = lint_paths(files, release, select, ignore)
@@ -109,4 +129,6 @@ def output(findings: list[LintFinding], style: str, files: int) -> None:
 
 def exit_code(findings: list[LintFinding], fail_on: str) -> int:
     """0, or 1 if a finding reaches the level of --fail-on."""
-    return int(any(finding.level in FAILING[fail_on] for finding in findings if finding.id != SYNTAX))
+    return int(
+        any(finding.level in FAILING[fail_on] for finding in findings if finding.id != SYNTAX)
+    )

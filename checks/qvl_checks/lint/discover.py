@@ -5,7 +5,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SUFFIXES = {".py", ".pyw", ".ipynb"}
-SKIPPED = {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints", ".tox", ".mypy_cache", "site-packages"}
+SKIPPED = {
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "venv",
+    "node_modules",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    ".tox",
+    ".mypy_cache",
+    "site-packages",
+}
 
 
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -25,7 +25,10 @@ def apply(data: bytes, edits: list[Edit], encoding: str = "utf-8") -> bytes:
     text = data[len(bom) :].decode(encoding).encode("utf-8")
     starts = [0, *(match.end() for match in NEWLINES.finditer(text))]
     spans = sorted(
-        {(starts[e.line - 1] + e.column, starts[e.end_line - 1] + e.end_column, e.replacement) for e in edits}
+        {
+            (starts[e.line - 1] + e.column, starts[e.end_line - 1] + e.end_column, e.replacement)
+            for e in edits
+        }
     )
     parts: list[bytes] = []
     position = 0
@@ -44,7 +47,9 @@ def encoding_of(data: bytes) -> str:
     return "utf-8" if name == "utf-8-sig" else name
 
 
-def fix_source(data: bytes, path: str, transformers: Version, wanted: set[str]) -> tuple[bytes, int]:
+def fix_source(
+    data: bytes, path: str, transformers: Version, wanted: set[str]
+) -> tuple[bytes, int]:
     """The file with all safe fixes of the wanted ids, and how many findings they cured.
 
     Every fix is proved: after it the file parses and the finding is gone, otherwise it is not made.
@@ -63,14 +68,25 @@ def fix_source(data: bytes, path: str, transformers: Version, wanted: set[str]) 
 
 
 def _next(
-    data: bytes, findings: list[LintFinding], path: str, transformers: Version, wanted: set[str], encoding: str
+    data: bytes,
+    findings: list[LintFinding],
+    path: str,
+    transformers: Version,
+    wanted: set[str],
+    encoding: str,
 ) -> bytes | None:
     for finding in findings:
         if finding.fix is None or not finding.fix.edits or finding.id not in wanted:
             continue
         candidate = apply(data, list(finding.fix.edits), encoding)
-        after = lint_source(candidate.decode("utf-8-sig" if encoding == "utf-8" else encoding), path, transformers)
-        if _count(after, finding.id) < _count(findings, finding.id) and not _broken(after) and len(after) <= len(findings):
+        after = lint_source(
+            candidate.decode("utf-8-sig" if encoding == "utf-8" else encoding), path, transformers
+        )
+        if (
+            _count(after, finding.id) < _count(findings, finding.id)
+            and not _broken(after)
+            and len(after) <= len(findings)
+        ):
             return candidate
     return None
 
@@ -89,4 +105,6 @@ def diff(path: Path, old: bytes, new: bytes) -> str:
     before = old.decode(encoding).splitlines(keepends=True)
     after = new.decode(encoding).splitlines(keepends=True)
     lines = difflib.unified_diff(before, after, f"a/{path.as_posix()}", f"b/{path.as_posix()}")
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

@@ -31,9 +31,16 @@ from .flow.values import (
 E = TypeVar("E", bound=ev.Event)
 
 HALF = {"torch.float16": "fp16", "torch.half": "fp16", "torch.bfloat16": "bf16"}
-FULL = {"torch.float32": "fp32", "torch.float": "fp32", "torch.float64": "fp64", "torch.double": "fp64"}
+FULL = {
+    "torch.float32": "fp32",
+    "torch.float": "fp32",
+    "torch.float64": "fp64",
+    "torch.double": "fp64",
+}
 _DTYPES = {**HALF, **FULL}
-_ABOUT_MODEL = re.compile(r"qwen|type|arch|model|moe|name|path|version|config|ckpt|checkpoint", re.IGNORECASE)
+_ABOUT_MODEL = re.compile(
+    r"qwen|type|arch|model|moe|name|path|version|config|ckpt|checkpoint", re.IGNORECASE
+)
 AUTO_MAPS = {"auto", "balanced", "balanced_low_0", "sequential"}
 QWEN_MODULES = ("qwen_vl_utils",)
 
@@ -48,7 +55,9 @@ class Program:
         for event in events:
             self._kinds.setdefault(type(event), []).append(event)
         self._qwen_modules = {
-            id(event.site.module) for event in self.of(ev.Import) if event.name.partition(".")[0] in QWEN_MODULES
+            id(event.site.module)
+            for event in self.of(ev.Import)
+            if event.name.partition(".")[0] in QWEN_MODULES
         }
         self._families: dict[int, frozenset[str]] = {}
         self._runs: dict[int, list[ev.Run]] = {}
@@ -60,7 +69,9 @@ class Program:
         self._trains: dict[int, bool] = {}
         self._encodes: dict[int, list[ev.Encode]] = {}
         for encode in self.of(ev.Encode):
-            self._encodes.setdefault(id(encode.processor and encode.processor.data), []).append(encode)
+            self._encodes.setdefault(id(encode.processor and encode.processor.data), []).append(
+                encode
+            )
         self._writes: dict[int, list[ev.SetAttribute]] = {}
         for write in self.of(ev.SetAttribute):
             self._writes.setdefault(id(write.what and write.what.data), []).append(write)
@@ -69,6 +80,10 @@ class Program:
     def of(self, kind: type[E]) -> list[E]:
         """All events of one kind, in order."""
         return self._kinds.get(kind, [])  # type: ignore[return-value]
+
+    def names(self) -> list[ev.Named]:
+        """Imported names and names reached through imported packages, in order."""
+        return [*self.of(ev.Import), *self.of(ev.ReadName)]
 
     # --- families -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +141,11 @@ class Program:
 
     def model_families(self, model: ObjectItem | None) -> frozenset[str]:
         """The families of a model object."""
-        return self.families(model.data) if model is not None and isinstance(model.data, ev.Load) else frozenset()
+        return (
+            self.families(model.data)
+            if model is not None and isinstance(model.data, ev.Load)
+            else frozenset()
+        )
 
     def processor_families(self, processor: ObjectItem | None) -> frozenset[str]:
         """The families of a processor object."""
@@ -136,9 +155,12 @@ class Program:
 
     def _find_related(self) -> set[int]:
         related = set(self._qwen_modules)
-        for load in (*self.of(ev.Load), *self.of(ev.LoadProcessor)):
-            if self.families(load):
-                related.add(id(load.site.module))
+        for model in self.of(ev.Load):
+            if self.families(model):
+                related.add(id(model.site.module))
+        for processor in self.of(ev.LoadProcessor):
+            if self.families(processor):
+                related.add(id(processor.site.module))
         for event in self.of(ev.Import):
             if knowledge.family_of_class(event.name.rpartition(".")[2]):
                 related.add(id(event.site.module))
@@ -184,7 +206,11 @@ class Program:
         for value in (*run.spreads, *run.args, *run.keywords.entries.values()):
             for alt in value:
                 item = getattr(alt.item, "receiver", alt.item)
-                if isinstance(item, ObjectItem) and item.kind == "inputs" and not contradicts(alt.guard, run.path):
+                if (
+                    isinstance(item, ObjectItem)
+                    and item.kind == "inputs"
+                    and not contradicts(alt.guard, run.path)
+                ):
                     found[id(item.data)] = item.data
         return list(found.values())
 
@@ -220,18 +246,27 @@ class Program:
             return ABSENT
         if len(given) == 1:
             return given[0]
-        return merge(*(tuple(a for a in value if not isinstance(a.item, Absent)) for value in given))
+        return merge(
+            *(tuple(a for a in value if not isinstance(a.item, Absent)) for value in given)
+        )
 
     def attention(self, load: ev.Load) -> Value:
         """The attention implementation that a load asks for."""
         value = self.either(load, "attn_implementation", "_attn_implementation")
-        if value is ABSENT and literal(load.keywords.get("use_flash_attention_2", load.path)) is True:
+        if (
+            value is ABSENT
+            and literal(load.keywords.get("use_flash_attention_2", load.path)) is True
+        ):
             return load.keywords.get("use_flash_attention_2")
         model = load.result
         if model is not None and value is ABSENT:
             for config in objects(model.attributes.get("given_config", ()), "config"):
                 value = next(
-                    (config.attributes[k] for k in ("_attn_implementation", "attn_implementation") if k in config.attributes),
+                    (
+                        config.attributes[k]
+                        for k in ("_attn_implementation", "attn_implementation")
+                        if k in config.attributes
+                    ),
                     value,
                 )
         if model is not None and "attention" in model.attributes:
@@ -265,7 +300,10 @@ def dtype_name(item: Item) -> str | None:
         return None
     if text == "auto":
         return "auto"
-    return _DTYPES.get(text if text.startswith("torch.") else f"torch.{text}") or {"fp16": "fp16", "bf16": "bf16"}.get(text)
+    return _DTYPES.get(text if text.startswith("torch.") else f"torch.{text}") or {
+        "fp16": "fp16",
+        "bf16": "bf16",
+    }.get(text)
 
 
 def is_half(item: Item, version: Version) -> bool:
@@ -284,8 +322,13 @@ def attention_parts(item: Item) -> tuple[str | None, str | None]:
     """(language model, vision tower) attention names; None where not given or not known."""
     if isinstance(item, DictItem):
         top = literal(item.get(""))
-        text, vision = literal(item.get("text_config"), top), literal(item.get("vision_config"), top)
-        return (text if isinstance(text, str) else None, vision if isinstance(vision, str) else None)
+        text, vision = literal(item.get("text_config"), top), literal(
+            item.get("vision_config"), top
+        )
+        return (
+            text if isinstance(text, str) else None,
+            vision if isinstance(vision, str) else None,
+        )
     name = text_of(item)
     if isinstance(item, Const) and item.value is True:
         name = "flash_attention_2"
@@ -321,7 +364,7 @@ def before(events: Iterable[E], event: ev.Event) -> Iterator[E]:
 
 def certain_truth(value: Value, path: Guard) -> bool | None:
     """The truth of a value on a path if all alternatives agree."""
-    outcomes = {bool(a.item.value) if isinstance(a.item, Const) else None for a in on_path(value, path)}
+    outcomes = {
+        bool(a.item.value) if isinstance(a.item, Const) else None for a in on_path(value, path)
+    }
     return outcomes.pop() if len(outcomes) == 1 else None
-
-

@@ -38,13 +38,17 @@ _NAMES = (
     (re.compile(r"qwen[-_]?vl(?![a-z])"), LEGACY),
 )
 _MIXTURE = re.compile(r"[-_]a\d+b\b|\d+b-a\d|moe")
-_OTHERS = re.compile(r"llava|internvl|onevision|minicpm|smolvlm|gemma|paligemma|idefics|janus|molmo|pixtral|phi-?[34]|colqwen|glm|ovis")
+_OTHERS = re.compile(
+    r"llava|internvl|onevision|minicpm|smolvlm|gemma|paligemma|idefics|janus|molmo|pixtral|phi-?[34]|colqwen|glm|ovis"
+)
 
 
 @cache
 def data() -> dict[str, Any]:
     """The tables beside this module."""
-    text = resources.files(__package__).joinpath("data/transformers.json").read_text(encoding="utf-8")
+    text = (
+        resources.files(__package__).joinpath("data/transformers.json").read_text(encoding="utf-8")
+    )
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
@@ -89,7 +93,10 @@ def _with_mixture(family: str, name: str) -> frozenset[str]:
 
 def is_prequantised(text: str) -> bool:
     """Whether a checkpoint's name says that its weights are stored quantised."""
-    return re.search(r"awq|gptq|int4|int8|4bit|8bit|fp8|nf4|w4a16|w8a8|gguf|bnb", text.lower()) is not None
+    return (
+        re.search(r"awq|gptq|int4|int8|4bit|8bit|fp8|nf4|w4a16|w8a8|gguf|bnb", text.lower())
+        is not None
+    )
 
 
 def pixel_style(families: frozenset[str]) -> str | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 MAGIC = re.compile(r"^\s*[%!?]|^\s*[\w.]+\?{1,2}\s*$")
 ASSIGNED_MAGIC = re.compile(r"^(\s*[\w, ]+=\s*)[!%].*$")
-OTHER_LANGUAGE = re.compile(r"^\s*%%(bash|sh|html|javascript|js|latex|markdown|writefile|script|cmd|perl|ruby|svg|system|sx|!)")
+OTHER_LANGUAGE = re.compile(
+    r"^\s*%%(bash|sh|html|javascript|js|latex|markdown|writefile|script|cmd|perl|ruby|svg|system|sx|!)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +62,9 @@ def plain(body: str) -> list[str]:
         elif assigned := ASSIGNED_MAGIC.match(line):
             result.append(f"{assigned.group(1)}None")
         else:
-            result.append(re.sub(r"\bawait (?=\w)", "", line) if not indent and line.lstrip().startswith("await ") else line)
+            result.append(
+                re.sub(r"\bawait (?=\w)", "", line)
+                if not indent and line.lstrip().startswith("await ")
+                else line
+            )
     return result

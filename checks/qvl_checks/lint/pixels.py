@@ -48,7 +48,10 @@ def limits(program: Program, load: LoadProcessor) -> bool:
     """Whether anything was tried to limit the pixels of this processor."""
     if load.keywords.open or any(is_given(load.keywords.get(key, load.path)) for key in KEYS):
         return True
-    return any(event.name in KEYS or event.name.startswith("size") for event in attribute_writes(program, load))
+    return any(
+        event.name in KEYS or event.name.startswith("size")
+        for event in attribute_writes(program, load)
+    )
 
 
 def capped(program: Program, encode: Encode) -> bool:
@@ -60,7 +63,9 @@ def capped(program: Program, encode: Encode) -> bool:
         return True
     if any(key in encode.keywords.entries for key in (*KEYS, "images_kwargs", "videos_kwargs")):
         return True
-    return any(entry_keys(content) & MESSAGE_KEYS for content in contents(messages_of(program, encode)))
+    return any(
+        entry_keys(content) & MESSAGE_KEYS for content in contents(messages_of(program, encode))
+    )
 
 
 def messages_of(program: Program, encode: Encode) -> Value:
@@ -72,14 +77,17 @@ def messages_of(program: Program, encode: Encode) -> Value:
             if isinstance(item, ObjectItem) and isinstance(item.data, VisionInfo):
                 return item.data.messages
     for item in prompts(encode):
-        return item.data.messages
+        messages: Value = item.data.messages
+        return messages
     return ()
 
 
 def prompts(encode: Encode) -> list[ObjectItem]:
     """The rendered chat templates in the text of a processor call."""
-    value = encode.keywords.get("text", encode.path) if "text" in encode.keywords.entries else (
-        encode.args[0] if encode.args and not encode.template else ()
+    value = (
+        encode.keywords.get("text", encode.path)
+        if "text" in encode.keywords.entries
+        else (encode.args[0] if encode.args and not encode.template else ())
     )
     found = list(objects(value, "prompt"))
     for alt in value:
@@ -110,14 +118,18 @@ def fully_known(messages: Value, depth: int = 0) -> bool:
         return False
     for alt in messages:
         if isinstance(alt.item, ListItem):
-            if not alt.item.exact or not all(fully_known(element, depth + 1) for element in alt.item.elements):
+            if not alt.item.exact or not all(
+                fully_known(element, depth + 1) for element in alt.item.elements
+            ):
                 return False
         elif isinstance(alt.item, DictItem):
             if alt.item.open or alt.item.spreads:
                 return False
             if "type" in alt.item.entries:
                 continue
-            if "content" not in alt.item.entries or not fully_known(alt.item.entries["content"], depth + 1):
+            if "content" not in alt.item.entries or not fully_known(
+                alt.item.entries["content"], depth + 1
+            ):
                 return False
         elif not (isinstance(alt.item, Const) and depth > 1):
             if not (depth > 1 and type(alt.item).__name__ == "Text"):

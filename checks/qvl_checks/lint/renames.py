@@ -17,7 +17,12 @@ def everywhere(module: Module, old: str, new: str) -> tuple[Edit, ...]:
             if not isinstance(node.ctx, ast.Load):
                 return ()
             edits.append(_edit(node.lineno, node.col_offset, old, new))
-        elif isinstance(node, ast.Attribute) and node.attr == old and node.end_lineno and node.end_col_offset:
+        elif (
+            isinstance(node, ast.Attribute)
+            and node.attr == old
+            and node.end_lineno
+            and node.end_col_offset
+        ):
             edits.append(_edit(node.end_lineno, node.end_col_offset - len(old), old, new))
         elif isinstance(node, ast.ImportFrom):
             if any(alias.name == new for alias in node.names):

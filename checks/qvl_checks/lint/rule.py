@@ -49,11 +49,23 @@ def rename_keyword(site: Site, new: str) -> tuple[Edit, ...]:
     if isinstance(node, ast.keyword) and node.arg:
         end = node.col_offset + len(node.arg.encode())
         return (Edit(node.lineno, node.col_offset, node.lineno, end, new),)
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.end_lineno == node.lineno:
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.end_lineno == node.lineno
+    ):
         source = _line(site, node.lineno)[node.col_offset : node.end_col_offset]
         quote = source[:1].decode()
         if source == f"{quote}{node.value}{quote}".encode() and node.end_col_offset is not None:
-            return (Edit(node.lineno, node.col_offset, node.lineno, node.end_col_offset, f"{quote}{new}{quote}"),)
+            return (
+                Edit(
+                    node.lineno,
+                    node.col_offset,
+                    node.lineno,
+                    node.end_col_offset,
+                    f"{quote}{new}{quote}",
+                ),
+            )
     return ()
 
 
@@ -62,14 +74,13 @@ def add_keyword(site: Site, text: str) -> tuple[Edit, ...]:
     node = site.node
     if not isinstance(node, ast.Call):
         return ()
-    arguments = sorted((*node.args, *node.keywords), key=lambda a: (a.end_lineno or 0, a.end_col_offset or 0))
+    arguments: list[ast.expr | ast.keyword] = sorted([*node.args, *node.keywords], key=_end)
     if any(isinstance(argument, ast.GeneratorExp) for argument in node.args):
         return ()
     if arguments:
         last = arguments[-1]
-        line, column = last.end_lineno or 0, last.end_col_offset or 0
-        if isinstance(last, ast.keyword):
-            line, column = last.value.end_lineno or 0, last.value.end_col_offset or 0
+        value = last.value if isinstance(last, ast.keyword) else last
+        line, column = value.end_lineno or 0, value.end_col_offset or 0
         rest = _line(site, line)[column:].decode(errors="replace").strip()
         if rest[:1] not in (",", ")") and rest[:1] not in ("", "#"):
             return ()
@@ -78,6 +89,10 @@ def add_keyword(site: Site, text: str) -> tuple[Edit, ...]:
     if _line(site, node.func.end_lineno or 0)[end : end + 2] == b"()":
         return (Edit(node.func.end_lineno or 0, end + 1, node.func.end_lineno or 0, end + 1, text),)
     return ()
+
+
+def _end(node: ast.expr | ast.keyword) -> tuple[int, int]:
+    return node.end_lineno or 0, node.end_col_offset or 0
 
 
 def _line(site: Site, number: int) -> bytes:

@@ -11,7 +11,9 @@ from .finding import LintFinding
 from .project import SYNTAX
 from .rules import registry
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 LEVELS = {"error": "error", "warning": "warning", "info": "note", "hint": "note"}
 
 
@@ -19,17 +21,28 @@ def render(findings: list[LintFinding]) -> str:
     """One run with the rules that fired and a result per finding."""
     used = sorted({finding.id for finding in findings})
     run = {
-        "tool": {"driver": {"name": "qvl-doctor lint", "rules": [_rule(rule_id) for rule_id in used]}},
+        "tool": {
+            "driver": {"name": "qvl-doctor lint", "rules": [_rule(rule_id) for rule_id in used]}
+        },
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, used.index(finding.id)) for finding in findings],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False
+        )
+        + "\n"
+    )
 
 
 def _rule(rule_id: str) -> dict[str, Any]:
     rules = registry()
     summary = rules[rule_id][0].summary if rule_id in rules else "The file could not be analysed."
-    return {"id": rule_id, "name": rule_id.rpartition(".")[2], "shortDescription": {"text": summary}}
+    return {
+        "id": rule_id,
+        "name": rule_id.rpartition(".")[2],
+        "shortDescription": {"text": summary},
+    }
 
 
 def _result(finding: LintFinding, index: int) -> dict[str, Any]:
@@ -49,7 +62,12 @@ def _result(finding: LintFinding, index: int) -> dict[str, Any]:
         "message": {"text": text},
         "locations": [location],
     }
-    if finding.fix is not None and finding.fix.edits and finding.cell is None and finding.id != SYNTAX:
+    if (
+        finding.fix is not None
+        and finding.fix.edits
+        and finding.cell is None
+        and finding.id != SYNTAX
+    ):
         result["fixes"] = [_fix(finding)]
     return result
 
@@ -71,7 +89,9 @@ def _fix(finding: LintFinding) -> dict[str, Any]:
     text = finding.fix.text if finding.fix else ""
     return {
         "description": {"text": text},
-        "artifactChanges": [{"artifactLocation": {"uri": _uri(finding.file)}, "replacements": replacements}],
+        "artifactChanges": [
+            {"artifactLocation": {"uri": _uri(finding.file)}, "replacements": replacements}
+        ],
     }
 
 

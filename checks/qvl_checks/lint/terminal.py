@@ -25,5 +25,12 @@ def render(findings: list[LintFinding], console: Console, files: int) -> None:
             mark = " (--fix)" if finding.fix.edits else ""
             console.print(Text(f"  Fix{mark}: {finding.fix.text}", style="green"), soft_wrap=True)
     counts = Counter(finding.level for finding in findings)
-    found = ", ".join(f"{counts[level]} {level}{'s' if counts[level] != 1 and level != 'info' else ''}" for level in LEVELS if counts[level])
-    console.print(Text(f"{found or 'Nothing found'} in {files} file{'s' if files != 1 else ''}."), soft_wrap=True)
+    found = ", ".join(
+        f"{counts[level]} {level}{'s' if counts[level] != 1 and level != 'info' else ''}"
+        for level in LEVELS
+        if counts[level]
+    )
+    console.print(
+        Text(f"{found or 'Nothing found'} in {files} file{'s' if files != 1 else ''}."),
+        soft_wrap=True,
+    )

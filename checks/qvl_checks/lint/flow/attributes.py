@@ -25,7 +25,11 @@ from .values import (
     on_path,
 )
 
-PARTS_OF_PROCESSOR = {"tokenizer": "tokenizer", "image_processor": "image_processor", "video_processor": "image_processor"}
+PARTS_OF_PROCESSOR = {
+    "tokenizer": "tokenizer",
+    "image_processor": "image_processor",
+    "video_processor": "image_processor",
+}
 SELF_LIKE = {"module", "base_model", "_orig_mod", "pretrained_model"}
 
 
@@ -65,7 +69,8 @@ def _read_one(frame: Frame, item: Item, name: str, node: ast.AST) -> Value:
 
 def _from_object(frame: Frame, item: ObjectItem, name: str, node: ast.AST) -> Value:
     if item.kind == "module":
-        return item.data.names.get(name, UNKNOWN)
+        found: Value = item.data.names.get(name, UNKNOWN)
+        return found
     if item.kind == "model":
         return _from_model(frame, item, name, node)
     if name in item.attributes:
@@ -81,12 +86,20 @@ def _from_object(frame: Frame, item: ObjectItem, name: str, node: ast.AST) -> Va
         item.attributes[name] = of(part)
         return item.attributes[name]
     if item.kind == "config":
-        part = ObjectItem("config", {"owner": of(item)}, (item.data[0], f"{item.data[1]}.{name}".strip(".")))
+        part = ObjectItem(
+            "config", {"owner": of(item)}, (item.data[0], f"{item.data[1]}.{name}".strip("."))
+        )
         if name.endswith("_config"):
             item.attributes[name] = of(part)
             return item.attributes[name]
         if isinstance(item.data[0], ObjectItem):
-            frame.emit(ReadAttribute(frame.site(node), what=item.data[0], name=f"config.{item.data[1]}.{name}".replace("..", ".")))
+            frame.emit(
+                ReadAttribute(
+                    frame.site(node),
+                    what=item.data[0],
+                    name=f"config.{item.data[1]}.{name}".replace("..", "."),
+                )
+            )
     if item.kind == "output" and name == "sequences":
         return of(item)
     if item.kind == "forward" and name in ("logits", "hidden_states", "attentions", "loss"):
@@ -191,6 +204,6 @@ def write(frame: Frame, base: Value, name: str, value: Value, node: ast.AST) -> 
         elif isinstance(item, MethodItem):
             root = root_model(item)
             if root is not None:
-                frame.emit(SetAttribute(frame.site(node), what=root, name=dotted(item, name), value=value))
-
-
+                frame.emit(
+                    SetAttribute(frame.site(node), what=root, name=dotted(item, name), value=value)
+                )

@@ -64,7 +64,9 @@ def evaluate_call(frame: Frame, node: ast.Call) -> Value:
     return call(frame, function, args, keywords, node)
 
 
-def call(frame: Frame, function: Value, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def call(
+    frame: Frame, function: Value, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     """Call every alternative of `function` on its own path."""
     results: list[Value] = []
     path = frame.path
@@ -75,12 +77,16 @@ def call(frame: Frame, function: Value, args: list[Value], keywords: DictItem, n
         value = _call_item(frame, alt.item, args, keywords, node)
         frame.path = path
         results.append(
-            tuple(Alt(a.item, a.site, a.guard | alt.guard, a.soft) for a in value) if len(function) > 1 else value
+            tuple(Alt(a.item, a.site, a.guard | alt.guard, a.soft) for a in value)
+            if len(function) > 1
+            else value
         )
     return merge(*results) or UNKNOWN
 
 
-def _call_item(frame: Frame, item: Item, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _call_item(
+    frame: Frame, item: Item, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     if isinstance(item, Ref):
         return library.call(frame, item.name, args, keywords, node)
     if isinstance(item, MethodItem):
@@ -96,16 +102,24 @@ def _call_item(frame: Frame, item: Item, args: list[Value], keywords: DictItem, 
         return call(frame, item.function, [*item.args, *args], merged, node)
     if isinstance(item, ObjectItem):
         if item.kind == "instance" and item.cls is not None:
-            method = attributes.find_method(item.cls, "__call__") or attributes.find_method(item.cls, "forward")
+            method = attributes.find_method(item.cls, "__call__") or attributes.find_method(
+                item.cls, "forward"
+            )
             return inline(frame, method, [of(item), *args], keywords) if method else UNKNOWN
         return methods.call_object(frame, item, args, keywords, node)
     escape(frame, args, keywords)
     return UNKNOWN
 
 
-def _call_method(frame: Frame, item: MethodItem, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _call_method(
+    frame: Frame, item: MethodItem, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     receiver = item.receiver
-    if isinstance(receiver, ObjectItem) and receiver.kind == "instance" and receiver.cls is not None:
+    if (
+        isinstance(receiver, ObjectItem)
+        and receiver.kind == "instance"
+        and receiver.cls is not None
+    ):
         method = attributes.find_method(receiver.cls, item.name)
         if method is not None:
             return inline(frame, method, [of(receiver), *args], keywords)
@@ -234,7 +248,9 @@ def _or_default(home: Frame, value: Value, default: ast.expr | None) -> Value:
     return merge(*parts)
 
 
-def instantiate(frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def instantiate(
+    frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     """An instance of one of the program's classes."""
     instance = ObjectItem("instance", cls=cls)
     if cls.instance is None:
@@ -255,14 +271,18 @@ def is_record(cls: ClassItem) -> bool:
     return any(isinstance(s, ast.AnnAssign) for s in cls.node.body)
 
 
-def fill_record(cls: ClassItem, instance: ObjectItem, args: list[Value], keywords: DictItem) -> None:
+def fill_record(
+    cls: ClassItem, instance: ObjectItem, args: list[Value], keywords: DictItem
+) -> None:
     """Set the fields of a dataclass-like instance."""
     for base in cls.bases:
         for alt in base:
             if isinstance(alt.item, ClassItem):
                 fill_record(alt.item, instance, [], keywords)
     fields = [
-        s.target.id for s in cls.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+        s.target.id
+        for s in cls.node.body
+        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
     ]
     for number, name in enumerate(fields):
         if number < len(args):
@@ -299,4 +319,6 @@ def batch(frame: Frame, loader: ObjectItem) -> Value:
     collate = loader.attributes.get("collate_fn", ())
     if not collate:
         return UNKNOWN
-    return on_path(call(frame, collate, [of(samples)], DictItem(), loader.data.site.node), frame.path)
+    return on_path(
+        call(frame, collate, [of(samples)], DictItem(), loader.data.site.node), frame.path
+    )

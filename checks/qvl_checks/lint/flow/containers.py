@@ -26,7 +26,9 @@ from .values import (
 )
 
 
-def call(frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def call(
+    frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     """The value of a container method, or None if the receiver is no container."""
     if isinstance(receiver, DictItem):
         return _dict(frame, receiver, name, args, keywords, node)
@@ -55,7 +57,12 @@ def _dict(
     if name == "get" and hashable:
         found = item.get(key, frame.path)
         default = args[1] if len(args) > 1 else const(None)
-        return merge(*(default if a.item is ABSENT[0].item or a.item == ABSENT[0].item else (a,) for a in found))
+        return merge(
+            *(
+                default if a.item is ABSENT[0].item or a.item == ABSENT[0].item else (a,)
+                for a in found
+            )
+        )
     if name == "setdefault" and hashable and len(args) > 1:
         if key not in item.entries and not item.open:
             expressions.set_key(frame, item, key, args[1], node)
@@ -66,13 +73,18 @@ def _dict(
             item.entries.pop(key, None)
         elif key in item.entries:
             expressions.set_key(frame, item, key, ABSENT, node)
-        return tuple(a for a in found if a.item != ABSENT[0].item) or (args[1] if len(args) > 1 else UNKNOWN)
+        return tuple(a for a in found if a.item != ABSENT[0].item) or (
+            args[1] if len(args) > 1 else UNKNOWN
+        )
     if name in ("copy", "__copy__"):
         copy = DictItem(dict(item.entries), dict(item.keys), item.open)
         copy.spreads = list(item.spreads)
         return of(copy)
     if name == "items" and not item.open:
-        pairs = [of(ListItem([const(k, item.keys.get(k)), v], True, True)) for k, v in item.entries.items()]
+        pairs = [
+            of(ListItem([const(k, item.keys.get(k)), v], True, True))
+            for k, v in item.entries.items()
+        ]
         return of(ListItem(pairs, True))
     if name == "values" and not item.open:
         return of(ListItem(list(item.entries.values())))
@@ -133,7 +145,11 @@ def _text(
         return UNKNOWN
     if name == "join" and args:
         found = items_of(args[0], ListItem)
-        if len(found) == 1 and found[0].exact and all(text_of(a.item) for e in found[0].elements for a in e[:1]):
+        if (
+            len(found) == 1
+            and found[0].exact
+            and all(text_of(a.item) for e in found[0].elements for a in e[:1])
+        ):
             parts = [text_of(e[0].item) for e in found[0].elements]
             return of(Text((text.join(p or "" for p in parts),)))
         return of(Text((None,)))
@@ -159,5 +175,3 @@ def _holes(text: str) -> list[str]:
         elif not depth:
             current += char
     return [*parts, current]
-
-

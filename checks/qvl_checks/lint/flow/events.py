@@ -28,10 +28,15 @@ class Event:
 
 
 @dataclass(eq=False, slots=True)
-class Import(Event):
-    """`from package import name` or `import package`; `name` is the full dotted name."""
+class Named(Event):
+    """Something with a full dotted name comes into the program."""
 
     name: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Import(Named):
+    """`from package import name` or `import package`; `name` is the full dotted name."""
 
 
 @dataclass(eq=False, slots=True)
@@ -132,10 +137,8 @@ class ReadAttribute(Event):
 
 
 @dataclass(eq=False, slots=True)
-class ReadName(Event):
+class ReadName(Named):
     """A name reached through an imported package: `transformers.Qwen3VLForConditionalGeneration`."""
-
-    name: str = ""
 
 
 @dataclass(eq=False, slots=True)

@@ -111,10 +111,16 @@ def spread(frame: Frame, into: DictItem, value: Value) -> None:
         guard = alt.guard | frame.path
         if isinstance(alt.item, ListItem):
             for pair in alt.item.elements:
-                for inner in (a.item for a in pair if isinstance(a.item, ListItem) and len(a.item.elements) == 2):
+                for inner in (
+                    a.item
+                    for a in pair
+                    if isinstance(a.item, ListItem) and len(a.item.elements) == 2
+                ):
                     name = literal(inner.elements[0])
                     if name is not None:
-                        into.entries[name] = overwrite(into.entries.get(name, _missing(into)), inner.elements[1], guard)
+                        into.entries[name] = overwrite(
+                            into.entries.get(name, _missing(into)), inner.elements[1], guard
+                        )
             into.open = into.open or not alt.item.exact
             continue
         if isinstance(alt.item, Const) and alt.item.value is None:
@@ -255,7 +261,11 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
     value = evaluate(frame, node.operand)
     known = literal(value)
     soft = any(alt.soft for alt in value)
-    if isinstance(node.op, ast.Not) and all(isinstance(a.item, Const) for a in value) and known is not None:
+    if (
+        isinstance(node.op, ast.Not)
+        and all(isinstance(a.item, Const) for a in value)
+        and known is not None
+    ):
         return (Alt(Const(not known), frame.site(node), soft=soft),)
     if isinstance(node.op, ast.USub) and isinstance(known, (int, float)):
         return (Alt(Const(-known), frame.site(node), soft=soft),)
@@ -273,11 +283,21 @@ def _bool(frame: Frame, node: ast.BoolOp) -> Value:
             truth = bool(alt.item.value) if isinstance(alt.item, Const) else None
             if last or not constant or truth is is_or or alt.soft:
                 results.append(alt)
-        if not last and value and all(
-            isinstance(a.item, Const) and not a.soft and bool(a.item.value) is is_or for a in value
+        if (
+            not last
+            and value
+            and all(
+                isinstance(a.item, Const) and not a.soft and bool(a.item.value) is is_or
+                for a in value
+            )
         ):
             break
-        if not last and is_or and value and all(isinstance(a.item, Const) and not a.item.value for a in value):
+        if (
+            not last
+            and is_or
+            and value
+            and all(isinstance(a.item, Const) and not a.item.value for a in value)
+        ):
             results = [alt for alt in results if alt not in value]
     return merge(tuple(results)) or UNKNOWN
 
@@ -311,7 +331,12 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> bool | None:
             return bool(left in right)
         if isinstance(op, ast.NotIn):
             return bool(left not in right)
-        table = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+        table = {
+            ast.Lt: operator.lt,
+            ast.LtE: operator.le,
+            ast.Gt: operator.gt,
+            ast.GtE: operator.ge,
+        }
         return bool(table[type(op)](left, right))
     except (TypeError, KeyError):
         return None
@@ -331,7 +356,9 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Value:
         results.append(
             value
             if known is not None
-            else tuple(Alt(a.item, a.site, a.guard | {(key, arm, sign is taken)}, a.soft) for a in value)
+            else tuple(
+                Alt(a.item, a.site, a.guard | {(key, arm, sign is taken)}, a.soft) for a in value
+            )
         )
     return merge(*results) or UNKNOWN
 
@@ -389,7 +416,9 @@ def store(frame: Frame, target: ast.expr, value: Value) -> None:
 def set_attribute(frame: Frame, item: ObjectItem, name: str, value: Value, node: ast.AST) -> None:
     """Record and apply `item.name = value`."""
     item.attributes[name] = overwrite(item.attributes.get(name), value, frame.path)
-    frame.emit(SetAttribute(frame.site(node), what=item, name=name, value=on_path(value, frame.path)))
+    frame.emit(
+        SetAttribute(frame.site(node), what=item, name=name, value=on_path(value, frame.path))
+    )
 
 
 _HANDLERS: dict[type, Callable[[Frame, Any], Value]] = {

@@ -17,7 +17,8 @@ def contradicts(left: Guard, right: Guard) -> bool:
     if not left or not right:
         return False
     return any(
-        key == other and ((arm == taken and sign != polarity) or (sign and polarity and arm != taken))
+        key == other
+        and ((arm == taken and sign != polarity) or (sign and polarity and arm != taken))
         for key, arm, sign in left
         for other, taken, polarity in right
     )

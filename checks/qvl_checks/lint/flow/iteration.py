@@ -112,10 +112,15 @@ def comprehension(frame: Frame, node: Any) -> Value:
         if len(sizes) == 1 and sizes[0][1] and exact:
             rounds = sizes[0][0]
             item = ListItem(
-                [_only(value, ("loop", id(node.generators[0])), n) if len(rounds) > 1 else value for n in range(len(rounds))]
+                [
+                    _only(value, ("loop", id(node.generators[0])), n) if len(rounds) > 1 else value
+                    for n in range(len(rounds))
+                ]
             )
         elif len(sizes) == 1:
-            item.at_most_one = any(a.item.at_most_one for a in sizes[0][2] if isinstance(a.item, ListItem))
+            item.at_most_one = any(
+                a.item.at_most_one for a in sizes[0][2] if isinstance(a.item, ListItem)
+            )
         result = of(item, frame.site(node))
     for name in list(frame.names):
         if name in saved:
@@ -134,7 +139,11 @@ def _only(value: Value, key: Any, number: int) -> Value:
 def _comprehended_inputs(node: ast.DictComp, frame: Frame) -> list[Value]:
     """`{k: v.to(device) for k, v in inputs.items()}` keeps its link to the inputs."""
     source = node.generators[0].iter
-    if not (isinstance(source, ast.Call) and isinstance(source.func, ast.Attribute) and source.func.attr == "items"):
+    if not (
+        isinstance(source, ast.Call)
+        and isinstance(source.func, ast.Attribute)
+        and source.func.attr == "items"
+    ):
         return []
     base = expressions.evaluate(frame, source.func.value)
     copies: list[Value] = []
@@ -146,5 +155,3 @@ def _comprehended_inputs(node: ast.DictComp, frame: Frame) -> list[Value]:
         elif isinstance(alt.item, DictItem):
             copies.extend(alt.item.spreads)
     return copies
-
-

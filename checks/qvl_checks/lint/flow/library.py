@@ -67,7 +67,9 @@ def call(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: a
     return record(frame, name, args, keywords, node, "result")
 
 
-def record(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST, kind: str) -> Value:
+def record(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST, kind: str
+) -> Value:
     """Note a call whose result is only known by kind."""
     event = frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
     event.result = ObjectItem(kind, data=event)
@@ -75,7 +77,9 @@ def record(frame: Frame, name: str, args: list[Value], keywords: DictItem, node:
     return of(event.result, frame.site(node)) if kind != "result" else UNKNOWN
 
 
-def _manager(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _manager(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     last = name.rpartition(".")[2]
     for value in args:
         if any(isinstance(a.item, FunctionItem) for a in value):
@@ -83,7 +87,9 @@ def _manager(frame: Frame, name: str, args: list[Value], keywords: DictItem, nod
     return of(ObjectItem("manager", data=last))
 
 
-def _set_grad(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _set_grad(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     off = bool(args) and literal(args[0], True) is False
     frame.gradients_off = frame.gradients_off or off
     return of(ObjectItem("manager", data="no_grad" if off else ""))
@@ -92,9 +98,20 @@ def _set_grad(frame: Frame, name: str, args: list[Value], keywords: DictItem, no
 def _device(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
     if len(args) == 2:
         kind, index = literal(args[0]), literal(args[1])
-        return const(f"{kind}:{index}", frame.site(node)) if index is not None else of(Text((str(kind) + ":", None)))
+        return (
+            const(f"{kind}:{index}", frame.site(node))
+            if index is not None
+            else of(Text((str(kind) + ":", None)))
+        )
     value = args[0] if args else keywords.get("device")
-    return tuple(Alt(Const(f"cuda:{a.item.value}"), a.site, a.guard) if isinstance(a.item, Const) and isinstance(a.item.value, int) else a for a in value)
+    return tuple(
+        (
+            Alt(Const(f"cuda:{a.item.value}"), a.site, a.guard)
+            if isinstance(a.item, Const) and isinstance(a.item.value, int)
+            else a
+        )
+        for a in value
+    )
 
 
 def _wrap(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
@@ -103,24 +120,32 @@ def _wrap(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: 
     for model in objects(value, "model"):
         if "peft" in name or name.endswith("get_peft_model"):
             model.attributes["peft"] = const(True)
-        if name.endswith("prepare_model_for_kbit_training") and literal(keywords.get("use_gradient_checkpointing"), True):
+        if name.endswith("prepare_model_for_kbit_training") and literal(
+            keywords.get("use_gradient_checkpointing"), True
+        ):
             model.attributes["checkpointing"] = const(True, frame.site(node))
     if any(isinstance(a.item, FunctionItem) for a in value) and name.endswith("compile"):
         return value
     return value if objects(value, "model") or items_of(value, ObjectItem) else UNKNOWN
 
 
-def _vision_info(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _vision_info(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     order = ("conversations", "return_video_kwargs", "return_video_metadata", "image_patch_size")
     for key, value in zip(order, args, strict=False):
         keywords.entries.setdefault(key, value)
     messages = keywords.get("conversations")
-    event = frame.emit(VisionInfo(frame.site(node), name=name, args=args, keywords=keywords, messages=messages))
+    event = frame.emit(
+        VisionInfo(frame.site(node), name=name, args=args, keywords=keywords, messages=messages)
+    )
     event.result = ObjectItem("vision", data=event)
     return of(event.result, frame.site(node))
 
 
-def _partial(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _partial(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return of(PartialItem(args[0], args[1:], keywords), frame.site(node)) if args else UNKNOWN
 
 
@@ -132,7 +157,9 @@ def _setenv(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
         expressions.spread(frame, source, of(keywords))
         for key, value in source.entries.items():
             if isinstance(key, str):
-                frame.emit(SetEnvironment(source.keys.get(key, frame.site(node)), key=key, value=value))
+                frame.emit(
+                    SetEnvironment(source.keys.get(key, frame.site(node)), key=key, value=value)
+                )
         return UNKNOWN
     key = literal(args[0]) if args else None
     if isinstance(key, str) and len(args) > 1:
@@ -153,7 +180,9 @@ def _thread(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
     if not any(isinstance(a.item, (MethodItem, FunctionItem, PartialItem)) for a in target):
         return record(frame, name, args, keywords, node, "thread")
     given = DictItem()
-    expressions.spread(frame, given, keywords.get("kwargs") if "kwargs" in keywords.entries else of(DictItem()))
+    expressions.spread(
+        frame, given, keywords.get("kwargs") if "kwargs" in keywords.entries else of(DictItem())
+    )
     positional = [e for item in items_of(keywords.get("args"), ListItem) for e in item.elements]
     if name.rpartition(".")[2] == "Process":
         calls.escape(frame, [target], DictItem())
@@ -162,7 +191,9 @@ def _thread(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
     return of(ObjectItem("thread"))
 
 
-def _to_thread(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _to_thread(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return calls.call(frame, args[0], args[1:], keywords, node) if args else UNKNOWN
 
 
@@ -170,28 +201,38 @@ def _loader(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
     event = frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
     loader = ObjectItem("loader", data=event)
     loader.attributes["batch_size"] = (
-        keywords.entries["batch_size"] if "batch_size" in keywords.entries else args[1] if len(args) > 1 else const(1)
+        keywords.entries["batch_size"]
+        if "batch_size" in keywords.entries
+        else args[1] if len(args) > 1 else const(1)
     )
     if "collate_fn" in keywords.entries:
         loader.attributes["collate_fn"] = keywords.entries["collate_fn"]
     return of(loader, frame.site(node))
 
 
-def _accelerator(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _accelerator(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return record(frame, name, args, keywords, node, "accelerator")
 
 
-def _quantiser(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _quantiser(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return record(frame, name, args, keywords, node, "quant")
 
 
-def _trainer(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _trainer(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     if args and "model" not in keywords.entries:
         keywords.entries["model"] = args[0]
     return record(frame, name, args, keywords, node, "trainer")
 
 
-def _arguments(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _arguments(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return record(frame, name, args, keywords, node, "training_arguments")
 
 
@@ -199,13 +240,21 @@ def _cache(frame: Frame, name: str, args: list[Value], keywords: DictItem, node:
     return record(frame, name, args, keywords, node, "cache")
 
 
-def _passthrough(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _passthrough(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     return args[0] if args else UNKNOWN
 
 
-def _snapshot(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    source = args[0] if args else next(
-        (keywords.entries[k] for k in ("repo_id", "model_id") if k in keywords.entries), UNKNOWN
+def _snapshot(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
+    source = (
+        args[0]
+        if args
+        else next(
+            (keywords.entries[k] for k in ("repo_id", "model_id") if k in keywords.entries), UNKNOWN
+        )
     )
     return tuple(a if text_of(a.item) is not None else Alt(UNKNOWN[0].item) for a in source)
 
@@ -270,4 +319,3 @@ _LAST: dict[str, Handler] = {
     "StaticCache": _cache,
     "snapshot_download": _snapshot,
 }
-

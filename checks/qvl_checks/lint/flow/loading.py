@@ -21,10 +21,19 @@ from .values import (
     of,
 )
 
-PROCESSOR_ENDINGS = ("Processor", "ProcessorFast", "Tokenizer", "TokenizerFast", "FeatureExtractor", "ImageProcessorPil")
+PROCESSOR_ENDINGS = (
+    "Processor",
+    "ProcessorFast",
+    "Tokenizer",
+    "TokenizerFast",
+    "FeatureExtractor",
+    "ImageProcessorPil",
+)
 
 
-def call(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def call(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     """The value of a call into transformers, or None if nothing special is known of it."""
     owner, _, method = name.rpartition(".")
     cls = owner.rpartition(".")[2]
@@ -58,15 +67,22 @@ def from_pretrained(
         config.attributes["source"] = source
         return of(config, frame.site(node))
     if cls.endswith(PROCESSOR_ENDINGS):
-        kind = "tokenizer" if "Tokenizer" in cls else "image_processor" if "ImageProc" in cls else "processor"
+        kind = (
+            "tokenizer"
+            if "Tokenizer" in cls
+            else "image_processor" if "ImageProc" in cls else "processor"
+        )
         event = frame.emit(
-            LoadProcessor(frame.site(node), name=name, args=args, keywords=keywords, cls=cls, source=source)
+            LoadProcessor(
+                frame.site(node), name=name, args=args, keywords=keywords, cls=cls, source=source
+            )
         )
         event.result = ObjectItem(kind, data=event)
         for key in ("padding_side", "min_pixels", "max_pixels", "size"):
             if key in keywords.entries:
                 event.result.attributes[key] = tuple(
-                    Alt(a.item, keywords.keys.get(key), a.guard, a.soft) for a in keywords.entries[key]
+                    Alt(a.item, keywords.keys.get(key), a.guard, a.soft)
+                    for a in keywords.entries[key]
                 )
         return of(event.result, frame.site(node))
     if not cls[:1].isupper():
@@ -83,7 +99,9 @@ def _model(
     keywords: DictItem,
     node: ast.AST,
 ) -> Value:
-    event = frame.emit(Load(frame.site(node), name=name, args=args, keywords=keywords, cls=cls, source=source))
+    event = frame.emit(
+        Load(frame.site(node), name=name, args=args, keywords=keywords, cls=cls, source=source)
+    )
     event.result = ObjectItem("model", data=event)
     event.result.attributes["training"] = const(False)
     for config in objects(keywords.get("config"), "config"):
@@ -91,12 +109,18 @@ def _model(
     return of(event.result, frame.site(node))
 
 
-def _pipeline(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _pipeline(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     merged = DictItem(dict(keywords.entries), dict(keywords.keys), keywords.open)
     extra = merged.entries.pop("model_kwargs", None)
     if extra:
         expressions.spread(frame, merged, extra)
-    source = keywords.get("model") if "model" in keywords.entries else (args[1] if len(args) > 1 else UNKNOWN)
+    source = (
+        keywords.get("model")
+        if "model" in keywords.entries
+        else (args[1] if len(args) > 1 else UNKNOWN)
+    )
     if objects(source, "model"):
         return UNKNOWN
     event = frame.emit(

@@ -45,12 +45,25 @@ CUTTING = {
     "rindex",
     "splitlines",
 }
-KEEPS_IDS = {"cpu", "detach", "tolist", "numpy", "clone", "contiguous", "squeeze", "long", "to", "cuda"}
+KEEPS_IDS = {
+    "cpu",
+    "detach",
+    "tolist",
+    "numpy",
+    "clone",
+    "contiguous",
+    "squeeze",
+    "long",
+    "to",
+    "cuda",
+}
 OFF_GPU = {"cpu", "item", "tolist", "numpy"}
 KEEPS_TEXT = {"strip", "lower", "upper", "rstrip", "lstrip", "title", "encode"}
 
 
-def call(frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def call(
+    frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     """The value of `receiver.name(...)`."""
     if isinstance(receiver, ObjectItem):
         handler = _BY_KIND.get(receiver.kind)
@@ -64,7 +77,9 @@ def call(frame: Frame, receiver: Item, name: str, args: list[Value], keywords: D
     return _by_name(frame, receiver, name, args, keywords, node)
 
 
-def call_object(frame: Frame, item: ObjectItem, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def call_object(
+    frame: Frame, item: ObjectItem, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     """The value of `item(...)`."""
     if item.kind in ("model", "pipeline"):
         return _run(frame, item if item.kind == "model" else None, False, args, keywords, node)
@@ -76,8 +91,12 @@ def call_object(frame: Frame, item: ObjectItem, args: list[Value], keywords: Dic
     return UNKNOWN
 
 
-def _by_name(frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    if name == "generate" and (keywords.spreads or "pixel_values" in keywords.entries or "input_ids" in keywords.entries):
+def _by_name(
+    frame: Frame, receiver: Item, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
+    if name == "generate" and (
+        keywords.spreads or "pixel_values" in keywords.entries or "input_ids" in keywords.entries
+    ):
         return _run(frame, None, True, args, keywords, node)
     if name in ("batch_decode", "decode") and args and objects(args[0], "output"):
         return _decode(frame, args, keywords, node)
@@ -100,7 +119,9 @@ def _by_name(frame: Frame, receiver: Item, name: str, args: list[Value], keyword
 # --- models -----------------------------------------------------------------------------------------------------------
 
 
-def _model(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _model(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name in ("generate", "forward", "__call__"):
         return _run(frame, item, name == "generate", args, keywords, node)
     if name in ("to", "cuda", "cpu", *CASTS):
@@ -110,15 +131,34 @@ def _model(frame: Frame, item: ObjectItem, name: str, args: list[Value], keyword
         _set(frame, item, "training", const(on, frame.site(_attribute(node))))
         return of(item)
     if name in ("gradient_checkpointing_enable", "gradient_checkpointing_disable"):
-        _set(frame, item, "checkpointing", const(name.endswith("enable"), frame.site(_attribute(node))))
+        _set(
+            frame,
+            item,
+            "checkpointing",
+            const(name.endswith("enable"), frame.site(_attribute(node))),
+        )
         return UNKNOWN
     if name == "set_attn_implementation" and args:
         _set(frame, item, "attention", args[0])
-        frame.emit(Call(frame.site(node), name="model.set_attn_implementation", args=[of(item), *args], keywords=keywords))
+        frame.emit(
+            Call(
+                frame.site(node),
+                name="model.set_attn_implementation",
+                args=[of(item), *args],
+                keywords=keywords,
+            )
+        )
         return UNKNOWN
     if name == "load_adapter":
         return UNKNOWN
-    if name in ("requires_grad_", "merge_and_unload", "tie_weights", "unload", "share_memory", "get_base_model"):
+    if name in (
+        "requires_grad_",
+        "merge_and_unload",
+        "tie_weights",
+        "unload",
+        "share_memory",
+        "get_base_model",
+    ):
         return of(item)
     return None
 
@@ -140,11 +180,24 @@ def _set(frame: Frame, item: ObjectItem, name: str, value: Value) -> None:
     item.attributes[name] = overwrite(item.attributes.get(name), value, frame.path)
 
 
-def _move(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+def _move(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value:
     device, dtype = _target(name, args, keywords)
-    chained = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call)
+    chained = (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+    )
     frame.emit(
-        Move(frame.site(_attribute(node)), what=item, method=name, device=device, dtype=dtype, chained=chained)
+        Move(
+            frame.site(_attribute(node)),
+            what=item,
+            method=name,
+            device=device,
+            dtype=dtype,
+            chained=chained,
+        )
     )
     if device is not ABSENT:
         _set(frame, item, "moved", device)
@@ -174,7 +227,12 @@ def _target(name: str, args: list[Value], keywords: DictItem) -> tuple[Value, Va
 
 
 def _run(
-    frame: Frame, model: ObjectItem | None, generates: bool, args: list[Value], keywords: DictItem, node: ast.AST
+    frame: Frame,
+    model: ObjectItem | None,
+    generates: bool,
+    args: list[Value],
+    keywords: DictItem,
+    node: ast.AST,
 ) -> Value:
     state = dict(model.attributes) if model else {}
     event = frame.emit(
@@ -207,13 +265,22 @@ def _processor(
     if name == "apply_chat_template":
         messages = args[0] if args else keywords.get("conversation")
         default = item.kind == "tokenizer"
-        tokenizes = literal(keywords.get("tokenize"), default if "tokenize" not in keywords.entries else None)
+        tokenizes = literal(
+            keywords.get("tokenize"), default if "tokenize" not in keywords.entries else None
+        )
         if tokenizes is True:
             if item.kind == "tokenizer":
                 return UNKNOWN
             return _encode(frame, item, args, keywords, node, template=True)
         event = frame.emit(
-            Template(frame.site(node), name=name, args=args, keywords=keywords, processor=item, messages=messages)
+            Template(
+                frame.site(node),
+                name=name,
+                args=args,
+                keywords=keywords,
+                processor=item,
+                messages=messages,
+            )
         )
         event.result = ObjectItem("prompt", data=event)
         return of(event.result, frame.site(node))
@@ -227,7 +294,12 @@ def _processor(
 
 
 def _encode(
-    frame: Frame, item: ObjectItem, args: list[Value], keywords: DictItem, node: ast.AST, template: bool
+    frame: Frame,
+    item: ObjectItem,
+    args: list[Value],
+    keywords: DictItem,
+    node: ast.AST,
+    template: bool,
 ) -> Value:
     state = dict(item.attributes)
     for part in ("tokenizer", "image_processor"):
@@ -249,10 +321,17 @@ def _encode(
 
 
 def _decode(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    ids = args[0] if args else next(
-        (keywords.entries[k] for k in ("sequences", "token_ids") if k in keywords.entries), UNKNOWN
+    ids = (
+        args[0]
+        if args
+        else next(
+            (keywords.entries[k] for k in ("sequences", "token_ids") if k in keywords.entries),
+            UNKNOWN,
+        )
     )
-    event = frame.emit(Decode(frame.site(_attribute(node)), name="decode", args=args, keywords=keywords, ids=ids))
+    event = frame.emit(
+        Decode(frame.site(_attribute(node)), name="decode", args=args, keywords=keywords, ids=ids)
+    )
     event.result = ObjectItem("decoded", data=event)
     return of(event.result, frame.site(node))
 
@@ -260,10 +339,14 @@ def _decode(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) 
 # --- what models return -----------------------------------------------------------------------------------------------
 
 
-def _inputs(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _inputs(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name in ("to", "cuda"):
         device, dtype = _target(name, args, keywords)
-        frame.emit(Move(frame.site(_attribute(node)), what=item, method=name, device=device, dtype=dtype))
+        frame.emit(
+            Move(frame.site(_attribute(node)), what=item, method=name, device=device, dtype=dtype)
+        )
         if device is not ABSENT:
             _set(frame, item, "moved", device)
         return of(item)
@@ -279,11 +362,15 @@ def _inputs(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywor
     return None
 
 
-def _output(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _output(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     return of(item) if name in KEEPS_IDS else None
 
 
-def _tensor(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _tensor(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name in OFF_GPU:
         return UNKNOWN
     if name == "to" and args and literal(args[0]) == "cpu":
@@ -294,14 +381,18 @@ def _tensor(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywor
     return of(ObjectItem("tensor", dict(item.attributes), item.data))
 
 
-def _decoded(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _decoded(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name in CUTTING:
         item.data.result.attributes["cut"] = const(True)
         return UNKNOWN
     return of(item) if name in KEEPS_TEXT else None
 
 
-def _trainer(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _trainer(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name == "train":
         for model in objects(item.data.keywords.get("model"), "model"):
             _set(frame, model, "training", const(True, frame.site(node)))
@@ -313,7 +404,9 @@ def _trainer(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywo
     return UNKNOWN
 
 
-def _accelerator(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _accelerator(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name == "backward":
         frame.emit(Call(frame.site(node), name="backward", args=args, keywords=keywords))
         return UNKNOWN
@@ -327,7 +420,9 @@ def _accelerator(frame: Frame, item: ObjectItem, name: str, args: list[Value], k
     return None
 
 
-def _parser(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _parser(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     if name in ("add_argument_group", "add_mutually_exclusive_group"):
         return of(item)
     if name == "add_argument":
@@ -339,7 +434,11 @@ def _parser(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywor
         return UNKNOWN
     if name in ("parse_args", "parse_known_args", "parse_intermixed_args"):
         namespace = of(ObjectItem("namespace", dict(item.attributes)), frame.site(node))
-        return of(ListItem([namespace, UNKNOWN], True, True)) if name == "parse_known_args" else namespace
+        return (
+            of(ListItem([namespace, UNKNOWN], True, True))
+            if name == "parse_known_args"
+            else namespace
+        )
     return None
 
 
@@ -360,7 +459,9 @@ def _add_argument(frame: Frame, item: ObjectItem, args: list[Value], keywords: D
     item.attributes[str(dest)] = value
 
 
-def _hf_parser(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _hf_parser(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     results: list[Value] = []
     for value in item.data:
         for alt in value:
@@ -373,7 +474,9 @@ def _hf_parser(frame: Frame, item: ObjectItem, name: str, args: list[Value], key
     return of(ListItem(results, True, True))
 
 
-def _super(frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def _super(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     from .attributes import find_method
 
     instance, cls = item.data

@@ -50,7 +50,11 @@ def _by_use(world: World, modules: list[Module]) -> tuple[list[FunctionItem], li
                 elif isinstance(node.func, ast.Attribute):
                     used.add(node.func.attr)
     own = {id(module) for module in modules}
-    functions = [f for f in world.functions.values() if not isinstance(f.node, ast.Lambda) and id(f.module) in own]
+    functions = [
+        f
+        for f in world.functions.values()
+        if not isinstance(f.node, ast.Lambda) and id(f.module) in own
+    ]
     roots = [f for f in functions if getattr(f.node, "name", "") not in used]
     first = {id(f) for f in roots}
     return roots, [f for f in functions if id(f) not in first]

@@ -28,7 +28,9 @@ from .values import (
 Handler = Callable[[Frame, list[Value], DictItem, ast.AST], Value]
 
 
-def call(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value | None:
+def call(
+    frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
     """The value of the call, or None if nothing is known of `name`."""
     last = name.rpartition(".")[2]
     if last in ("eval", "exec", "compile") and name.startswith("builtins."):
@@ -51,7 +53,10 @@ def _list(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) ->
         return of(ListItem(), frame.site(node))
     if all(isinstance(a.item, ListItem) for a in args[0]) and len(args[0]) == 1:
         item = items_of(args[0], ListItem)[0]
-        return of(ListItem(list(item.elements), item.exact, at_most_one=item.at_most_one), frame.site(node))
+        return of(
+            ListItem(list(item.elements), item.exact, at_most_one=item.at_most_one),
+            frame.site(node),
+        )
     kept = [a for a in args[0] if isinstance(a.item, ObjectItem)]
     return tuple(kept) or of(ListItem([UNKNOWN], exact=False), frame.site(node))
 
@@ -78,7 +83,9 @@ def _zip(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> 
     exact = bool(columns) and all(known for _, known in columns)
     length = min((len(values) for values, _ in columns), default=0)
     if exact:
-        rows = [of(ListItem([values[n] for values, _ in columns], True, True)) for n in range(length)]
+        rows = [
+            of(ListItem([values[n] for values, _ in columns], True, True)) for n in range(length)
+        ]
         return of(ListItem(rows, True))
     row = ListItem([merge(*values[:4]) if values else UNKNOWN for values, _ in columns], True, True)
     return of(ListItem([of(row)], exact=False))
@@ -86,7 +93,9 @@ def _zip(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> 
 
 def _enumerate(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
     values, exact = iteration.elements(frame, args[0]) if args else ([], False)
-    rows = [of(ListItem([const(n) if exact else UNKNOWN, v], True, True)) for n, v in enumerate(values)]
+    rows = [
+        of(ListItem([const(n) if exact else UNKNOWN, v], True, True)) for n, v in enumerate(values)
+    ]
     return of(ListItem(rows, exact))
 
 
@@ -164,7 +173,9 @@ def _map(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> 
         return UNKNOWN
     values, _ = iteration.elements(frame, args[1])
     frame.loops += 1
-    result = calls.call(frame, args[0], [merge(*values[:4]) if values else UNKNOWN], DictItem(), node)
+    result = calls.call(
+        frame, args[0], [merge(*values[:4]) if values else UNKNOWN], DictItem(), node
+    )
     frame.loops -= 1
     return of(ListItem([result], exact=False))
 
@@ -220,4 +231,3 @@ _LAST: dict[str, Handler] = {
     "edict": _namespace,
     "Munch": _namespace,
 }
-

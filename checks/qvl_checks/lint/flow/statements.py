@@ -16,12 +16,10 @@ from .values import (
     Alt,
     ClassItem,
     Const,
-    FunctionItem,
     ListItem,
     Ref,
     Unknown,
     Value,
-    merge,
     objects,
     of,
     on_path,
@@ -222,7 +220,12 @@ def _function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Non
 def _class(frame: Frame, node: ast.ClassDef) -> None:
     cls = ClassItem(node, frame.module, bases=[evaluate(frame, base) for base in node.bases])
     inner = Frame(
-        frame.world, frame.module, cls.attributes, (frame.names, *frame.closure), frame.path, functions=frame.functions
+        frame.world,
+        frame.module,
+        cls.attributes,
+        (frame.names, *frame.closure),
+        frame.path,
+        functions=frame.functions,
     )
     for statement in node.body:
         if isinstance(statement, FunctionNode):
@@ -240,7 +243,9 @@ def _import(frame: Frame, node: ast.Import) -> None:
             value: Value = of(calls.module_object(frame, module), frame.site(alias))
         else:
             frame.emit(Import(frame.site(alias), name=alias.name))
-            value = of(Ref(alias.name if alias.asname else alias.name.partition(".")[0]), frame.site(alias))
+            value = of(
+                Ref(alias.name if alias.asname else alias.name.partition(".")[0]), frame.site(alias)
+            )
         frame.assign(alias.asname or alias.name.partition(".")[0], value)
 
 
@@ -256,7 +261,9 @@ def _import_from(frame: Frame, node: ast.ImportFrom) -> None:
                 continue
             found = module.names.get(alias.name)
             if found is None:
-                nested = frame.world.resolve(frame.module, f"{name}.{alias.name}".strip("."), node.level)
+                nested = frame.world.resolve(
+                    frame.module, f"{name}.{alias.name}".strip("."), node.level
+                )
                 found = of(calls.module_object(frame, nested)) if nested else UNKNOWN
             frame.assign(alias.asname or alias.name, on_path(found, frame.path) or UNKNOWN)
         elif alias.name != "*" and not node.level:

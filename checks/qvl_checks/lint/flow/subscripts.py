@@ -31,7 +31,9 @@ def read(frame: Frame, base: Value, node: ast.Subscript) -> Value:
     results: list[Value] = []
     for alt in base:
         got = _read_one(frame, alt, key, node)
-        results.append(tuple(Alt(a.item, a.site, a.guard | alt.guard, a.soft or alt.soft) for a in got))
+        results.append(
+            tuple(Alt(a.item, a.site, a.guard | alt.guard, a.soft or alt.soft) for a in got)
+        )
     return merge(*results) or UNKNOWN
 
 
@@ -41,7 +43,11 @@ def _read_one(frame: Frame, alt: Alt, key: Value | None, node: ast.Subscript) ->
     if isinstance(item, DictItem):
         if isinstance(known, (str, int)):
             return tuple(a for a in item.get(known, frame.path)) or UNKNOWN
-        return merge(*item.entries.values()) if item.entries and not item.open and len(item.entries) <= 4 else UNKNOWN
+        return (
+            merge(*item.entries.values())
+            if item.entries and not item.open and len(item.entries) <= 4
+            else UNKNOWN
+        )
     if isinstance(item, ListItem):
         return _from_list(frame, item, known, node)
     if isinstance(item, ObjectItem):
@@ -66,7 +72,7 @@ def _from_list(frame: Frame, item: ListItem, known: object, node: ast.Subscript)
     return merge(*item.elements[:4]) if item.elements else UNKNOWN
 
 
-def _bound(frame: Frame, part: ast.expr | None) -> int | None | bool:
+def _bound(frame: Frame, part: ast.expr | None) -> int | bool | None:
     if part is None:
         return None
     value = literal(expressions.evaluate(frame, part), False)
@@ -108,7 +114,11 @@ def _from_object(alt: Alt, item: ObjectItem, known: object, node: ast.Subscript)
 def write(frame: Frame, target: ast.Subscript, value: Value) -> None:
     """`base[key] = value`."""
     base = expressions.evaluate(frame, target.value)
-    key = None if isinstance(target.slice, ast.Slice) else literal(expressions.evaluate(frame, target.slice))
+    key = (
+        None
+        if isinstance(target.slice, ast.Slice)
+        else literal(expressions.evaluate(frame, target.slice))
+    )
     for alt in base:
         item = alt.item
         if isinstance(item, DictItem):
@@ -122,7 +132,11 @@ def write(frame: Frame, target: ast.Subscript, value: Value) -> None:
         elif isinstance(item, ObjectItem) and item.kind == "inputs":
             item.attributes["moved"] = UNKNOWN
         elif isinstance(item, ListItem):
-            if item.exact and isinstance(key, int) and -len(item.elements) <= key < len(item.elements):
+            if (
+                item.exact
+                and isinstance(key, int)
+                and -len(item.elements) <= key < len(item.elements)
+            ):
                 item.elements[key] = merge(value)
             else:
                 item.add([value])

@@ -204,7 +204,9 @@ def merge(*values: Value) -> Value:
     seen: dict[tuple[Any, ...], Alt] = {}
     for value in values:
         for alt in value:
-            seen.setdefault((_identity(alt.item), alt.site and id(alt.site.node), alt.guard, alt.soft), alt)
+            seen.setdefault(
+                (_identity(alt.item), alt.site and id(alt.site.node), alt.guard, alt.soft), alt
+            )
     alternatives = tuple(seen.values())
     return alternatives if len(alternatives) <= MAX_ALTERNATIVES else UNKNOWN
 

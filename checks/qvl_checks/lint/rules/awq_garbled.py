@@ -7,7 +7,9 @@ from packaging.version import Version
 from ..facts import Program
 from ..rule import Report, Rule
 
-RULE = Rule("checkpoint.awq-garbled", "AWQ checkpoints of Qwen2.5-VL were reported to come out garbled.")
+RULE = Rule(
+    "checkpoint.awq-garbled", "AWQ checkpoints of Qwen2.5-VL were reported to come out garbled."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -19,6 +21,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.site,
                 "hint",
-                f"With transformers {program.transformers}, garbled text was reported for this AWQ checkpoint.",
-                "If the log says that lm_head.weight is not used, change the release of transformers.",
+                f"With transformers {program.transformers}, garbled text was reported for this AWQ"
+                " checkpoint.",
+                "If the log says that lm_head.weight is not used, change the release of"
+                " transformers.",
             )

@@ -23,7 +23,10 @@ from ..flow.values import (
 from ..rule import Report, Rule, graded
 
 RULE = Rule("kv-cache.cache-disabled", "generate() runs without its KV cache.")
-FIX = "Use the cache for generation: use_cache=True, and model.eval() or gradient_checkpointing_disable() after training."
+FIX = (
+    "Use the cache for generation: use_cache=True, and model.eval() or"
+    " gradient_checkpointing_disable() after training."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -55,7 +58,9 @@ def _direct(run: Run) -> Report | None:
     for config in objects(run.keywords.get("generation_config", run.path), "generation_config"):
         certainty, alt = judge(run.path, [config.attributes.get("use_cache", ABSENT)], _off)
         if certainty != NEVER and alt is not None:
-            return _report(alt.site or run.site, graded(certainty), "use_cache=False in the generation config")
+            return _report(
+                alt.site or run.site, graded(certainty), "use_cache=False in the generation config"
+            )
     return None
 
 
@@ -66,21 +71,33 @@ def _configured(program: Program, run: Run) -> Report | None:
     if own:
         certainty, alt = judge(run.path, [own], _off)
         if certainty != NEVER and alt is not None:
-            return _report(alt.site or run.site, graded(certainty), "generation_config.use_cache is False, which")
+            return _report(
+                alt.site or run.site,
+                graded(certainty),
+                "generation_config.use_cache is False, which",
+            )
         return None
     config = _setting(run, "config values")
     if config:
         certainty, alt = judge(run.path, [config], _off)
         if certainty != NEVER and alt is not None:
             old = program.transformers.major < 5
-            return _report(alt.site or run.site, graded(certainty) if old else "info", "config.use_cache is False, which")
+            return _report(
+                alt.site or run.site,
+                graded(certainty) if old else "info",
+                "config.use_cache is False, which",
+            )
         return None
     load = run.model.data if run.model is not None else None
     if load is None:
         return None
     certainty, _ = judge(run.path | load.path, [load.keywords.get("use_cache", load.path)], _off)
     if certainty != NEVER:
-        return _report(load.keywords.keys.get("use_cache", load.site), graded(certainty), "use_cache=False at load")
+        return _report(
+            load.keywords.keys.get("use_cache", load.site),
+            graded(certainty),
+            "use_cache=False at load",
+        )
     return None
 
 
@@ -96,7 +113,9 @@ def _checkpointed(run: Run) -> Report | None:
     certainty, alt = judge(run.path, values, lambda a, b: _on(a) and _on(b))
     if certainty == CERTAIN and isinstance(alt, Alt):
         return _report(
-            alt.site or run.site, "warning", "Gradient checkpointing of a model that is still in train mode"
+            alt.site or run.site,
+            "warning",
+            "Gradient checkpointing of a model that is still in train mode",
         )
     return None
 
@@ -109,6 +128,7 @@ def _report(site: Site, level: str, cause: str) -> Report:
     return RULE.at(
         site,
         level,  # type: ignore[arg-type]
-        f"{cause} turns the KV cache off, and generate() recomputes the whole prompt for every token.",
+        f"{cause} turns the KV cache off, and generate() recomputes the whole prompt for every"
+        " token.",
         FIX,
     )

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from typing import cast
 
 from ..facts import Program, device_kind, is_auto_map
 from ..finding import Edit
@@ -25,7 +26,8 @@ def check(program: Program) -> Iterator[Report]:
         yield RULE.at(
             move.site,
             "warning" if certainty == CERTAIN else "info",
-            "device_map spread this model over the devices; moving it afterwards puts all weights on one of them, or raises.",
+            "device_map spread this model over the devices; moving it afterwards puts all weights"
+            " on one of them, or raises.",
             "Delete the move and send only the inputs to model.device.",
             *_deletion(move),
         )
@@ -33,7 +35,8 @@ def check(program: Program) -> Iterator[Report]:
 
 def _undoes(placement: Item, device: Item) -> bool:
     return is_auto_map(placement) and (
-        device_kind(device) in ("cuda", "cpu", "mps", "xpu", "npu") or _is_accelerator_device(device)
+        device_kind(device) in ("cuda", "cpu", "mps", "xpu", "npu")
+        or _is_accelerator_device(device)
     )
 
 
@@ -48,8 +51,41 @@ def _may_undo(placement: Item, device: Item) -> bool:
 
 def _is_accelerator_device(device: Item) -> bool:
     return (
-        isinstance(device, MethodItem) and device.name == "device" and getattr(device.receiver, "kind", "") == "accelerator"
+        isinstance(device, MethodItem)
+        and device.name == "device"
+        and getattr(device.receiver, "kind", "") == "accelerator"
     )
+
+
+def statement(tree: ast.Module, call: ast.Call) -> ast.stmt | None:
+    """The statement that does nothing but move a name, if its lines can go: it has company in its block."""
+    for parent in ast.walk(tree):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(parent, field, None)
+            if not isinstance(block, list) or len(block) < 2:
+                continue
+            for index, node in enumerate(block):
+                if _only_moves(node, call) and _alone(block, index):
+                    return cast(ast.stmt, node)
+    return None
+
+
+def _only_moves(node: ast.AST, call: ast.Call) -> bool:
+    base = call.func.value if isinstance(call.func, ast.Attribute) else call
+    if not isinstance(base, (ast.Name, ast.Attribute)):
+        return False
+    if isinstance(node, ast.Expr):
+        return node.value is call
+    same = isinstance(node, ast.Assign) and node.value is call and len(node.targets) == 1
+    return same and ast.unparse(node.targets[0]) == ast.unparse(base)  # type: ignore[attr-defined]
+
+
+def _alone(block: list[ast.stmt], index: int) -> bool:
+    """No other statement of the block shares a line with this one, and a line follows it."""
+    node = block[index]
+    before = block[index - 1].end_lineno if index else node.lineno - 1
+    after = block[index + 1].lineno if index + 1 < len(block) else None
+    return (before or 0) < node.lineno and after is not None and after > (node.end_lineno or 0)
 
 
 def _deletion(move: Move) -> tuple[Edit, ...]:
@@ -59,7 +95,15 @@ def _deletion(move: Move) -> tuple[Edit, ...]:
         return ()
     if move.method == "to" and (len(node.args) != 1 or node.keywords):
         return ()
+    whole = statement(move.site.module.tree, node)
+    if whole is not None and whole.end_lineno is not None:
+        return (Edit(whole.lineno, 0, whole.end_lineno + 1, 0, ""),)
     base = node.func.value
-    if base.end_lineno is None or base.end_col_offset is None or node.end_lineno is None or node.end_col_offset is None:
+    if (
+        base.end_lineno is None
+        or base.end_col_offset is None
+        or node.end_lineno is None
+        or node.end_col_offset is None
+    ):
         return ()
     return (Edit(base.end_lineno, base.end_col_offset, node.end_lineno, node.end_col_offset, ""),)

@@ -17,8 +17,16 @@ def check(program: Program) -> Iterator[Report]:
         return
     for load, _ in program.loads():
         keywords = load.keywords
-        if "torch_dtype" not in keywords.entries or not is_given(keywords.get("torch_dtype", load.path)):
+        if "torch_dtype" not in keywords.entries or not is_given(
+            keywords.get("torch_dtype", load.path)
+        ):
             continue
         site = keywords.keys.get("torch_dtype", load.site)
         edits = () if "dtype" in keywords.entries else rename_keyword(site, "dtype")
-        yield RULE.at(site, "info", "`torch_dtype` is deprecated; the keyword is called `dtype` since 4.56.", "Write dtype=.", *edits)
+        yield RULE.at(
+            site,
+            "info",
+            "`torch_dtype` is deprecated; the keyword is called `dtype` since 4.56.",
+            "Write dtype=.",
+            *edits,
+        )

@@ -8,7 +8,10 @@ from ..facts import Program
 from ..flow.values import is_given
 from ..rule import Report, Rule, rename_keyword
 
-RULE = Rule("versions.dtype-keyword-unknown", "from_pretrained knows `dtype` only from transformers 4.56 on.")
+RULE = Rule(
+    "versions.dtype-keyword-unknown",
+    "from_pretrained knows `dtype` only from transformers 4.56 on.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -23,7 +26,8 @@ def check(program: Program) -> Iterator[Report]:
         yield RULE.at(
             site,
             "error",
-            f"transformers {program.transformers} does not know the keyword `dtype` and hands it to the model, which raises TypeError.",
+            f"transformers {program.transformers} does not know the keyword `dtype` and hands it to"
+            " the model, which raises TypeError.",
             "Write torch_dtype=, or upgrade to transformers 4.56 or later.",
             *rename_keyword(site, "torch_dtype"),
         )

@@ -10,8 +10,13 @@ from ..flow.values import ABSENT, CERTAIN, NEVER, Absent, Item, Value, judge, li
 from ..knowledge import ANY_VL, BIASED
 from ..rule import Report, Rule, graded
 
-RULE = Rule("attention.eager-precision-drift", "Eager attention rounds the logits before the softmax.")
-FIX = 'Use attn_implementation="sdpa" or "flash_attention_2", or load in float32 if you need attention maps.'
+RULE = Rule(
+    "attention.eager-precision-drift", "Eager attention rounds the logits before the softmax."
+)
+FIX = (
+    'Use attn_implementation="sdpa" or "flash_attention_2", or load in float32 if you need'
+    " attention maps."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -37,12 +42,15 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 alt.site or load.site,
                 level,
-                "Eager attention computes the logits in 16 bits, and the large key biases of this model make its answers collapse.",
+                "Eager attention computes the logits in 16 bits, and the large key biases of this"
+                " model make its answers collapse.",
                 FIX,
             )
             continue
         yield from _late(program, load, dtype, sure)
-        half, _ = judge(load.path, [dtype], lambda item: is_half(item, version) and dtype_name(item) != "fp16")
+        half, _ = judge(
+            load.path, [dtype], lambda item: is_half(item, version) and dtype_name(item) != "fp16"
+        )
         if half == CERTAIN and sure:
             yield from _maps(program, load)
 
@@ -81,8 +89,14 @@ def _maps(program: Program, load) -> Iterator[Report]:  # type: ignore[no-untype
         yield RULE.at(
             run.keywords.keys.get("output_attentions", run.site),
             "warning" if forced else "info",
-            "output_attentions=True makes this release fall back to eager attention in 16 bits, where this model's answers collapse."
-            if forced
-            else "Attention maps need eager attention, which in 16 bits makes this model's answers collapse.",
+            (
+                "output_attentions=True makes this release fall back to eager attention in 16 bits,"
+                " where this model's answers collapse."
+                if forced
+                else (
+                    "Attention maps need eager attention, which in 16 bits makes this model's"
+                    " answers collapse."
+                )
+            ),
             "Load in float32 for attention maps, and answer with sdpa or FlashAttention.",
         )

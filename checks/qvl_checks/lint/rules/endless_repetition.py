@@ -9,17 +9,29 @@ from ..rule import Report, Rule
 
 RULE = Rule("generation.endless-repetition", "Long greedy answers tend to loop.")
 LONG = 4096
-GUARDS = {"repetition_penalty", "no_repeat_ngram_size", "stopping_criteria", "generation_config", "logits_processor"}
+GUARDS = {
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "stopping_criteria",
+    "generation_config",
+    "logits_processor",
+}
 
 
 def check(program: Program) -> Iterator[Report]:
     """do_sample=False with a very large max_new_tokens and no guard."""
     for run in program.of(Run):
-        if not run.generates or not program.model_families(run.model) or run.keywords.open and not run.spreads:
+        if (
+            not run.generates
+            or not program.model_families(run.model)
+            or (run.keywords.open and not run.spreads)
+        ):
             continue
         limit = literal(run.keywords.get("max_new_tokens", run.path))
         greedy = literal(run.keywords.get("do_sample", run.path)) is False
-        guarded = any(is_given(run.keywords.get(k, run.path)) and k in run.keywords.entries for k in GUARDS)
+        guarded = any(
+            is_given(run.keywords.get(k, run.path)) and k in run.keywords.entries for k in GUARDS
+        )
         if greedy and isinstance(limit, int) and limit > LONG and not guarded:
             yield RULE.at(
                 run.keywords.keys.get("do_sample", run.site),

@@ -6,7 +6,9 @@ from ..facts import Program
 from ..flow.values import CERTAIN, Const, Item, judge
 from ..rule import Report, Rule
 
-RULE = Rule("memory.first-gpu-overloaded", "The first GPU carries the vision tower and its activations.")
+RULE = Rule(
+    "memory.first-gpu-overloaded", "The first GPU carries the vision tower and its activations."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -17,7 +19,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.keywords.keys.get("device_map", load.site),
                 "info",
-                '"sequential" fills GPU 0 before it uses another, and the vision tower\'s activations need room there.',
+                '"sequential" fills GPU 0 before it uses another, and the vision tower\'s'
+                " activations need room there.",
                 'Use device_map="auto" with a max_memory that leaves room on GPU 0.',
             )
 

@@ -7,7 +7,10 @@ from ..flow.values import NEVER, judge, text_of
 from ..knowledge import QWEN2
 from ..rule import Report, Rule
 
-RULE = Rule("attention.flash-attention-3-slow-vision", "FlashAttention 3 is slower than 2 in this vision tower.")
+RULE = Rule(
+    "attention.flash-attention-3-slow-vision",
+    "FlashAttention 3 is slower than 2 in this vision tower.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -16,15 +19,21 @@ def check(program: Program) -> Iterator[Report]:
         if not families <= QWEN2:
             continue
         certainty, alt = judge(
-            load.path, [program.attention(load)], lambda item: "flash_attention_3" in (attention_parts(item)[1] or "")
+            load.path,
+            [program.attention(load)],
+            lambda item: "flash_attention_3" in (attention_parts(item)[1] or ""),
         )
         if certainty != NEVER and alt is not None:
             whole = text_of(alt.item) is not None
             yield RULE.at(
                 alt.site or load.site,
                 "info",
-                "FlashAttention 3 ran this vision tower about three times slower than FlashAttention 2.",
-                'Use {"text_config": "flash_attention_3", "vision_config": "flash_attention_2"}.'
-                if whole
-                else 'Set "vision_config" to "flash_attention_2".',
+                "FlashAttention 3 ran this vision tower about three times slower than"
+                " FlashAttention 2.",
+                (
+                    'Use {"text_config": "flash_attention_3", "vision_config":'
+                    ' "flash_attention_2"}.'
+                    if whole
+                    else 'Set "vision_config" to "flash_attention_2".'
+                ),
             )

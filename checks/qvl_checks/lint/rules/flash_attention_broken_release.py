@@ -9,7 +9,10 @@ from ..flow.values import NEVER, judge
 from ..knowledge import QWEN2
 from ..rule import Report, Rule, graded
 
-RULE = Rule("attention.flash-attention-broken-release", "transformers 4.53.0 breaks FlashAttention in the vision tower.")
+RULE = Rule(
+    "attention.flash-attention-broken-release",
+    "transformers 4.53.0 breaks FlashAttention in the vision tower.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -17,7 +20,9 @@ def check(program: Program) -> Iterator[Report]:
     if program.transformers != Version("4.53.0"):
         return
     for load, families in program.loads():
-        certainty, alt = judge(load.path, [program.attention(load)], lambda item: is_flash(attention_parts(item)[1]))
+        certainty, alt = judge(
+            load.path, [program.attention(load)], lambda item: is_flash(attention_parts(item)[1])
+        )
         if families <= QWEN2 and certainty != NEVER and alt is not None:
             yield RULE.at(
                 alt.site or load.site,

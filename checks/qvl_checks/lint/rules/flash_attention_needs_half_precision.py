@@ -7,7 +7,10 @@ from ..flow.values import NEVER, Item, judge
 from ..rule import Report, Rule, graded
 from .eager_precision_drift import effective_dtype
 
-RULE = Rule("attention.flash-attention-needs-half-precision", "FlashAttention works only in float16 and bfloat16.")
+RULE = Rule(
+    "attention.flash-attention-needs-half-precision",
+    "FlashAttention works only in float16 and bfloat16.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -15,19 +18,30 @@ def check(program: Program) -> Iterator[Report]:
     for load, _ in program.loads():
         if program.quantised(load) or program.trains(load.site.module):
             continue
-        if any(run.autocast for run in program.runs_of(load.result)) or program.calls("set_default_dtype"):
+        if any(run.autocast for run in program.runs_of(load.result)) or program.calls(
+            "set_default_dtype"
+        ):
             continue
-        if load.keywords.open and "dtype" not in load.keywords.entries and "torch_dtype" not in load.keywords.entries:
+        if (
+            load.keywords.open
+            and "dtype" not in load.keywords.entries
+            and "torch_dtype" not in load.keywords.entries
+        ):
             continue
 
         def fails(attention: Item, precision: Item) -> bool:
-            return any(is_flash(part) for part in attention_parts(attention)) and is_full(precision, program.transformers)
+            return any(is_flash(part) for part in attention_parts(attention)) and is_full(
+                precision, program.transformers
+            )
 
-        certainty, alt = judge(load.path, [program.attention(load), effective_dtype(program, load)], fails)
+        certainty, alt = judge(
+            load.path, [program.attention(load), effective_dtype(program, load)], fails
+        )
         if certainty != NEVER and alt is not None:
             yield RULE.at(
                 alt.site or load.site,
                 graded(certainty, "error"),
-                "FlashAttention accepts only float16 and bfloat16, and these weights are loaded in float32.",
+                "FlashAttention accepts only float16 and bfloat16, and these weights are loaded in"
+                " float32.",
                 "Load with dtype=torch.bfloat16 (torch_dtype= before transformers 4.56).",
             )

@@ -14,11 +14,17 @@ def check(program: Program) -> Iterator[Report]:
     for load, _ in program.loads():
         if load.result is None:
             continue
-        flash, alt = judge(load.path, [program.attention(load)], lambda item: any(map(is_flash, attention_parts(item))))
+        flash, alt = judge(
+            load.path,
+            [program.attention(load)],
+            lambda item: any(map(is_flash, attention_parts(item))),
+        )
         if flash == NEVER or alt is None:
             continue
         moved = load.result.attributes.get("moved", ABSENT)
-        certainty, _ = judge(load.path, [program.attention(load), program.placement(load), moved], _stays_on_cpu)
+        certainty, _ = judge(
+            load.path, [program.attention(load), program.placement(load), moved], _stays_on_cpu
+        )
         if certainty == CERTAIN:
             yield RULE.at(
                 alt.site or load.site,

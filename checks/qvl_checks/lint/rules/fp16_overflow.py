@@ -26,8 +26,10 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 alt.site or load.site,
                 graded(certainty) if families <= BIASED else "info",
-                "Eager attention in float16 overflows on this model: NaN logits, and answers of exclamation marks.",
-                'Use bfloat16; on cards without it float16 with attn_implementation="sdpa", or float32.',
+                "Eager attention in float16 overflows on this model: NaN logits, and answers of"
+                " exclamation marks.",
+                'Use bfloat16; on cards without it float16 with attn_implementation="sdpa", or'
+                " float32.",
             )
             continue
         certainty, alt = judge(load.path, [dtype], lambda item: dtype_name(item) == "fp16")

@@ -6,7 +6,10 @@ from ..facts import Program
 from ..knowledge import QWEN3
 from ..rule import Report, Rule
 
-RULE = Rule("checkpoint.fp8-checkpoint-unsupported", "The FP8 checkpoints of Qwen3-VL are for vLLM and SGLang.")
+RULE = Rule(
+    "checkpoint.fp8-checkpoint-unsupported",
+    "The FP8 checkpoints of Qwen3-VL are for vLLM and SGLang.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -16,6 +19,7 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.site,
                 "warning",
-                "Qwen publishes this FP8 checkpoint for vLLM and SGLang; transformers is not supported.",
+                "Qwen publishes this FP8 checkpoint for vLLM and SGLang; transformers is not"
+                " supported.",
                 "Load the bfloat16 checkpoint, or serve this one with vLLM or SGLang.",
             )

@@ -23,7 +23,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 run.site,
                 "warning",
-                f"The video tensors are passed one by one and {TIMES} is not among them, so the model gets wrong times.",
+                f"The video tensors are passed one by one and {TIMES} is not among them, so the"
+                " model gets wrong times.",
                 f"Pass {TIMES}=inputs.{TIMES}, or **inputs.",
             )
     for drop in program.of(Drop):
@@ -58,8 +59,10 @@ def _frame_rate(program: Program, encode: Encode) -> Iterator[Report]:
     yield RULE.at(
         encode.site,
         "warning" if None not in rates and rates != {2.0} else "info",
-        "The frame rate of the video is not passed to the processor, which assumes 2 frames per second and computes wrong times.",
-        "Use process_vision_info(..., return_video_kwargs=True) and pass **video_kwargs to the processor.",
+        "The frame rate of the video is not passed to the processor, which assumes 2 frames per"
+        " second and computes wrong times.",
+        "Use process_vision_info(..., return_video_kwargs=True) and pass **video_kwargs to the"
+        " processor.",
     )
 
 

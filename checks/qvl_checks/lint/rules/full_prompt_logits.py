@@ -18,7 +18,11 @@ def check(program: Program) -> Iterator[Report]:
     """Forward calls whose logits are read only at the last position."""
     for run in program.of(Run):
         families = program.model_families(run.model)
-        if run.generates or not families or {"logits_to_keep", "num_logits_to_keep", "labels"} & set(run.keywords.entries):
+        if (
+            run.generates
+            or not families
+            or {"logits_to_keep", "num_logits_to_keep", "labels"} & set(run.keywords.entries)
+        ):
             continue
         if program.trains(run.site.module) or not _reads_last_only(run):
             continue
@@ -27,8 +31,13 @@ def check(program: Program) -> Iterator[Report]:
         yield RULE.at(
             run.site,
             "info",
-            "Only the last position is read, but this forward computes logits for every prompt token.",
-            "Pass logits_to_keep=1." if able else f"Upgrade to transformers {first} or later and pass logits_to_keep=1.",
+            "Only the last position is read, but this forward computes logits for every prompt"
+            " token.",
+            (
+                "Pass logits_to_keep=1."
+                if able
+                else f"Upgrade to transformers {first} or later and pass logits_to_keep=1."
+            ),
         )
 
 
@@ -48,7 +57,11 @@ def _logit_reads(module: Module) -> tuple[tuple[int, bool], ...]:
         if isinstance(node, ast.Attribute) and node.attr == "logits":
             found.setdefault(id(node), False)
             places[id(node)] = node.lineno
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "logits":
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == "logits"
+        ):
             found[id(node.value)] = _is_last(node.slice)
             places[id(node.value)] = node.lineno
     return tuple((places[key], last) for key, last in found.items())

@@ -20,7 +20,9 @@ from ..flow.values import (
 from ..pixels import contents, fully_known, kind_of, prompts
 from ..rule import Report, Rule
 
-RULE = Rule("images.image-token-mismatch", "The prompt's image placeholders do not match the images.")
+RULE = Rule(
+    "images.image-token-mismatch", "The prompt's image placeholders do not match the images."
+)
 SMALL = 4096
 
 
@@ -31,7 +33,12 @@ def check(program: Program) -> Iterator[Report]:
             continue
         if encode.processor is not None and encode.processor.kind != "processor":
             continue
-        report = _truncated(program, encode) or _placeholders(encode) or _unused(program, encode) or _unannounced(program, encode)
+        report = (
+            _truncated(program, encode)
+            or _placeholders(encode)
+            or _unused(program, encode)
+            or _unannounced(program, encode)
+        )
         if report is not None:
             yield report
 
@@ -52,7 +59,9 @@ def _certainly_images(value: Value) -> bool:
         return False
     for alt in value:
         item = alt.item
-        if isinstance(item, (Absent, Const)) or (isinstance(item, ListItem) and item.exact and not item.elements):
+        if isinstance(item, (Absent, Const)) or (
+            isinstance(item, ListItem) and item.exact and not item.elements
+        ):
             return False
         if isinstance(item, ObjectItem) and item.kind.startswith("vision"):
             known = item.data.messages
@@ -84,12 +93,16 @@ def _placeholders(encode: Encode) -> Report | None:
     texts = _prompt_texts(_text(encode))
     if not texts or encode.template or not _certainly_images(_images(encode)):
         return None
-    if all("<|image_pad|>" not in text for text in texts) and not any(_hole_may_hide(text) for text in texts):
+    if all("<|image_pad|>" not in text for text in texts) and not any(
+        _hole_may_hide(text) for text in texts
+    ):
         return RULE.at(
             encode.site,
             "error",
-            "Images are passed, but this hand-written prompt has no <|image_pad|> where they belong.",
-            "Build the prompt with processor.apply_chat_template from messages that contain the images.",
+            "Images are passed, but this hand-written prompt has no <|image_pad|> where they"
+            " belong.",
+            "Build the prompt with processor.apply_chat_template from messages that contain the"
+            " images.",
         )
     lists = items_of(_images(encode), ListItem)
     if len(texts) == 1 and "\0" not in texts[0] and len(lists) == 1 and lists[0].exact:
@@ -114,16 +127,24 @@ def _truncated(program: Program, encode: Encode) -> Report | None:
     value = literal(keywords.get("truncation", encode.path))
     if value not in (True, "longest_first", "only_first"):
         return None
-    if not encode.template and not is_given(_images(encode)) and not is_given(keywords.get("videos", encode.path)):
+    if (
+        not encode.template
+        and not is_given(_images(encode))
+        and not is_given(keywords.get("videos", encode.path))
+    ):
         return None
-    if literal(_images(encode), False) is None and literal(keywords.get("videos", encode.path), False) is None:
+    if (
+        literal(_images(encode), False) is None
+        and literal(keywords.get("videos", encode.path), False) is None
+    ):
         return None
     limit = literal(keywords.get("max_length", encode.path))
     small = isinstance(limit, int) and limit <= SMALL
     return RULE.at(
         keywords.keys.get("truncation", encode.site),
         "warning" if small else "info",
-        f"Truncation{f' at {limit} tokens' if small else ''} cuts image placeholders off, and the image features no longer match.",
+        f"Truncation{f' at {limit} tokens' if small else ''} cuts image placeholders off, and the"
+        " image features no longer match.",
         "Drop truncation and limit max_pixels instead.",
     )
 
@@ -138,11 +159,14 @@ def _unused(program: Program, encode: Encode) -> Report | None:
         if contradicts(encode.path, prompt.data.path):
             continue
         entries = list(contents(prompt.data.messages))
-        if any(kind_of(content) == "image" for content in entries) and fully_known(prompt.data.messages):
+        if any(kind_of(content) == "image" for content in entries) and fully_known(
+            prompt.data.messages
+        ):
             return RULE.at(
                 encode.site,
                 "warning",
-                "The messages contain an image, but the processor gets none: the model answers without seeing it.",
+                "The messages contain an image, but the processor gets none: the model answers"
+                " without seeing it.",
                 "Pass images= to the processor.",
             )
     return None
@@ -157,19 +181,22 @@ def _unannounced(program: Program, encode: Encode) -> Report | None:
     if encode.template or not _certainly_images(_images(encode)):
         return None
     found = prompts(encode)
-    if not found or any(isinstance(a.item, ObjectItem) and a.item.kind.startswith("vision") for a in _images(encode)):
+    if not found or any(
+        isinstance(a.item, ObjectItem) and a.item.kind.startswith("vision") for a in _images(encode)
+    ):
         return None
     for prompt in found:
         messages = prompt.data.messages
-        if not fully_known(messages) or any(kind_of(c) in ("image", "video") for c in contents(messages)):
+        if not fully_known(messages) or any(
+            kind_of(c) in ("image", "video") for c in contents(messages)
+        ):
             return None
         if any(a.item.elements == [] for a in messages if isinstance(a.item, ListItem)):
             return None
     return RULE.at(
         encode.site,
         "error",
-        "Images are passed, but the messages contain no image entry, so the prompt has no place for them.",
+        "Images are passed, but the messages contain no image entry, so the prompt has no place for"
+        " them.",
         'Add {"type": "image"} to the content of the message.',
     )
-
-

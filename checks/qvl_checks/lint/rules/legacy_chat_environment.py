@@ -8,7 +8,10 @@ from ..facts import Program
 from ..knowledge import LEGACY
 from ..rule import Report, Rule
 
-RULE = Rule("versions.legacy-chat-environment", "Qwen-VL-Chat's remote code needs transformers 4.31 or 4.32.")
+RULE = Rule(
+    "versions.legacy-chat-environment",
+    "Qwen-VL-Chat's remote code needs transformers 4.31 or 4.32.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -20,6 +23,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.site,
                 "warning",
-                f"Qwen-VL-Chat brings code written for transformers 4.31 and 4.32; it breaks on {program.transformers}.",
-                "Run it in an environment of its own with transformers==4.32.0, or move to Qwen2.5-VL or Qwen3-VL.",
+                "Qwen-VL-Chat brings code written for transformers 4.31 and 4.32; it breaks on"
+                f" {program.transformers}.",
+                "Run it in an environment of its own with transformers==4.32.0, or move to"
+                " Qwen2.5-VL or Qwen3-VL.",
             )

@@ -16,10 +16,21 @@ def check(program: Program) -> Iterator[Report]:
     """Video entries without any limit, and budgets beyond what the model takes."""
     seen: set[int] = set()
     for event in (*program.of(VisionInfo), *program.of(Encode)):
-        if isinstance(event, Encode) and not event.template or not program.related(event.site.module):
+        if (isinstance(event, Encode) and not event.template) or not program.related(
+            event.site.module
+        ):
             continue
-        messages: Value = event.messages if isinstance(event, VisionInfo) else (event.args[0] if event.args else ())
-        if isinstance(event, Encode) and {"num_frames", "fps", "videos_kwargs", "processor_kwargs"} & set(event.keywords.entries):
+        messages: Value = (
+            event.messages
+            if isinstance(event, VisionInfo)
+            else (event.args[0] if event.args else ())
+        )
+        if isinstance(event, Encode) and {
+            "num_frames",
+            "fps",
+            "videos_kwargs",
+            "processor_kwargs",
+        } & set(event.keywords.entries):
             continue
         for content in contents(messages):
             if kind_of(content) != "video" or content.open or id(content) in seen:
@@ -29,9 +40,15 @@ def check(program: Program) -> Iterator[Report]:
             seen.add(id(content))
             total = literal(content.get("total_pixels"))
             if not entry_keys(content) & LIMITS:
-                message = "Nothing limits this video's frames and pixels, so a long one runs out of memory."
+                message = (
+                    "Nothing limits this video's frames and pixels, so a long one runs out of"
+                    " memory."
+                )
             elif isinstance(total, int) and total > 24576 * 32 * 32:
-                message = "total_pixels is above 24576 x 32 x 32, more visual tokens than the model takes."
+                message = (
+                    "total_pixels is above 24576 x 32 x 32, more visual tokens than the model"
+                    " takes."
+                )
             else:
                 continue
             key = "total_pixels" if isinstance(total, int) else "video"

@@ -14,12 +14,17 @@ def check(program: Program) -> Iterator[Report]:
     for load, _ in program.loads():
         if "max_memory" not in load.keywords.entries:
             continue
-        certainty, _ = judge(load.path, [load.keywords.get("max_memory", load.path), program.placement(load)], _ignored)
+        certainty, _ = judge(
+            load.path,
+            [load.keywords.get("max_memory", load.path), program.placement(load)],
+            _ignored,
+        )
         if certainty != NEVER:
             yield RULE.at(
                 load.keywords.keys.get("max_memory", load.site),
                 graded(certainty),
-                "max_memory has no effect here: only device_map=\"auto\", \"balanced\", \"balanced_low_0\" and \"sequential\" read it.",
+                'max_memory has no effect here: only device_map="auto", "balanced",'
+                ' "balanced_low_0" and "sequential" read it.',
                 'Pass device_map="auto" with max_memory, or drop max_memory.',
             )
 

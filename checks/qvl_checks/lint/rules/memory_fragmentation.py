@@ -7,7 +7,9 @@ from ..flow.events import Keep
 from ..flow.values import ListItem, ObjectItem, Value
 from ..rule import Report, Rule
 
-RULE = Rule("memory.memory-fragmentation", "GPU tensors are kept in a collection that grows with the loop.")
+RULE = Rule(
+    "memory.memory-fragmentation", "GPU tensors are kept in a collection that grows with the loop."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -21,7 +23,8 @@ def check(program: Program) -> Iterator[Report]:
                 yield RULE.at(
                     keep.site,
                     "info",
-                    "Every round keeps another tensor on the GPU, so memory grows until it runs out.",
+                    "Every round keeps another tensor on the GPU, so memory grows until it runs"
+                    " out.",
                     "Keep .cpu(), .item() or decoded text instead of the tensor.",
                 )
                 break
@@ -29,7 +32,12 @@ def check(program: Program) -> Iterator[Report]:
 
 def _tensors(value: Value) -> Iterator[ObjectItem]:
     for alt in value:
-        if isinstance(alt.item, ObjectItem) and alt.item.kind in ("tensor", "forward", "output", "trimmed"):
+        if isinstance(alt.item, ObjectItem) and alt.item.kind in (
+            "tensor",
+            "forward",
+            "output",
+            "trimmed",
+        ):
             yield alt.item
         elif isinstance(alt.item, ListItem) and alt.item.is_tuple:
             for element in alt.item.elements:

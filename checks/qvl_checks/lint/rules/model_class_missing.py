@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Event, Import, ReadName
+from ..flow.events import Named, ReadName
 from ..knowledge import family_of_class, version_table
 from ..rule import Report, Rule
 
-RULE = Rule("versions.model-class-missing", "A transformers class is imported that this release does not have.")
-GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError", "RuntimeError"}
+RULE = Rule(
+    "versions.model-class-missing",
+    "A transformers class is imported that this release does not have.",
+)
+GUARDS = {
+    "ImportError",
+    "ModuleNotFoundError",
+    "Exception",
+    "BaseException",
+    "AttributeError",
+    "RuntimeError",
+}
 _SHAPES = ("ForConditionalGeneration",)
 
 
 def check(program: Program) -> Iterator[Report]:
     """Imports of classes against the table of first releases, and spellings that never existed."""
     first = version_table("first_release")
-    for event in (*program.of(Import), *program.of(ReadName)):
+    for event in program.names():
         root, _, _ = event.name.partition(".")
         name = event.name.rpartition(".")[2]
         if root not in ("transformers", "modelscope") or guarded(event):
@@ -30,15 +40,23 @@ def check(program: Program) -> Iterator[Report]:
                 event.site,
                 "error",
                 f"transformers {program.transformers} has no {name}; it came with {needed}.",
-                f"Upgrade in the interpreter that runs this: pip install -U 'transformers>={needed}'.",
+                "Upgrade in the interpreter that runs this: pip install -U"
+                f" 'transformers>={needed}'.",
             )
         elif needed is None and (meant := _misspelt(name, list(first))):
-            yield RULE.at(event.site, "error", f"transformers has no {name}; the class is spelt {meant}.", f"Import {meant}.")
+            yield RULE.at(
+                event.site,
+                "error",
+                f"transformers has no {name}; the class is spelt {meant}.",
+                f"Import {meant}.",
+            )
 
 
-def guarded(event: Event) -> bool:
+def guarded(event: Named) -> bool:
     """Whether the program is prepared for the import to fail."""
-    return bool(event.catches & GUARDS) or any(word in test for test in event.tests for word in ("version", "available", "hasattr"))
+    return bool(event.catches & GUARDS) or any(
+        word in test for test in event.tests for word in ("version", "available", "hasattr")
+    )
 
 
 def _misspelt(name: str, known: list[str]) -> str | None:

@@ -10,7 +10,9 @@ from ..flow.values import is_given
 from ..knowledge import ANY_VL, QWEN2, QWEN3
 from ..rule import Report, Rule
 
-RULE = Rule("versions.moved-attributes", "An attribute of the model or config moved in another release.")
+RULE = Rule(
+    "versions.moved-attributes", "An attribute of the model or config moved in another release."
+)
 _TEXT_FIELDS = (
     "hidden_size",
     "vocab_size",
@@ -31,8 +33,14 @@ _MOVES: tuple[tuple[str, frozenset[str], str, str], ...] = (
     ("model.visual", QWEN2, "<4.52", "model.visual"),
     ("model.language_model", QWEN2, "<4.52", "model.model"),
     ("model.get_rope_index", QWEN2, "<4.52", "model.get_rope_index"),
-    *((f"config.{name}", ANY_VL, ">=5.0", f"model.config.text_config.{name}") for name in _TEXT_FIELDS),
-    *((f"config.text_config.{name}", QWEN2, "<4.52", f"model.config.{name}") for name in _TEXT_FIELDS),
+    *(
+        (f"config.{name}", ANY_VL, ">=5.0", f"model.config.text_config.{name}")
+        for name in _TEXT_FIELDS
+    ),
+    *(
+        (f"config.text_config.{name}", QWEN2, "<4.52", f"model.config.{name}")
+        for name in _TEXT_FIELDS
+    ),
 )
 
 
@@ -40,17 +48,26 @@ def check(program: Program) -> Iterator[Report]:
     """Reads of the old paths on models whose family is known."""
     for event in program.of(ReadAttribute):
         families = program.model_families(event.what)
-        if not families or event.what is None or is_given(event.what.attributes.get("peft", ())) and "peft" in event.what.attributes:
+        if (
+            not families
+            or event.what is None
+            or (is_given(event.what.attributes.get("peft", ())) and "peft" in event.what.attributes)
+        ):
             continue
         if event.catches & {"AttributeError", "Exception", "BaseException"}:
             continue
         if any("hasattr" in test or "version" in test.lower() for test in event.tests):
             continue
         for name, concerned, releases, path in _MOVES:
-            if event.name == name and families <= concerned and SpecifierSet(releases).contains(program.transformers, prereleases=True):
+            if (
+                event.name == name
+                and families <= concerned
+                and SpecifierSet(releases).contains(program.transformers, prereleases=True)
+            ):
                 yield RULE.at(
                     event.site,
                     "error",
-                    f"In transformers {program.transformers} this is not at model.{name} but at {path}.",
+                    f"In transformers {program.transformers} this is not at model.{name} but at"
+                    f" {path}.",
                     f"Use {path}.",
                 )

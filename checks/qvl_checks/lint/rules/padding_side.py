@@ -1,5 +1,6 @@
 """Batched generation with padding on the right."""
 
+import re
 from collections.abc import Iterator
 
 from ..facts import Program
@@ -8,6 +9,11 @@ from ..flow.values import Absent, Alt, Const, ListItem, Site, Value, literal, me
 from ..rule import Report, Rule
 
 RULE = Rule("generation.padding-side", "A batch is padded on the right before generation.")
+
+ONE_BY_ONE = re.compile(
+    r"\b(?:batch_?size|bs|batch)\b(?:\W*,\W*type=int)?[^=\n]{0,40}=\s*1\b(?!\d)", re.IGNORECASE
+)
+"""A batch size of one somewhere in the file: whether batches are larger is for the user to say."""
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -23,8 +29,9 @@ def check(program: Program) -> Iterator[Report]:
         if side == "right":
             yield RULE.at(
                 site or encode.site,
-                "warning",
-                "This batch is padded on the right, so shorter prompts are continued after padding and come out wrong.",
+                "info" if ONE_BY_ONE.search(encode.site.module.text) else "warning",
+                "This batch is padded on the right, so shorter prompts are continued after padding"
+                " and come out wrong.",
                 'Set processor.tokenizer.padding_side = "left" before the batch is encoded.',
             )
 
@@ -45,7 +52,11 @@ def _several(encode: Encode) -> bool:
     if encode.template:
         value = encode.args[0] if encode.args else encode.keywords.get("conversation")
         return any(_conversations(alt) for alt in value) and bool(value)
-    value = encode.keywords.get("text", encode.path) if "text" in encode.keywords.entries else (encode.args[0] if encode.args else ())
+    value = (
+        encode.keywords.get("text", encode.path)
+        if "text" in encode.keywords.entries
+        else (encode.args[0] if encode.args else ())
+    )
     return bool(value) and all(_long(alt) for alt in value)
 
 
@@ -75,7 +86,9 @@ def _side(encode: Encode) -> tuple[str | None, Site | None]:
     for key in ("tokenizer.padding_side", "padding_side"):
         if key in encode.state:
             values.append(on_path(encode.state[key], encode.path))
-    if "tokenizer" in encode.state and any(not hasattr(a.item, "kind") for a in encode.state["tokenizer"]):
+    if "tokenizer" in encode.state and any(
+        not hasattr(a.item, "kind") for a in encode.state["tokenizer"]
+    ):
         return None, None
     if not values or not any(values):
         load = encode.processor.data if encode.processor else None

@@ -6,8 +6,8 @@ from ..facts import Program
 from ..finding import Edit
 from ..flow.events import Encode, LoadProcessor
 from ..flow.values import is_given, literal
-from ..pixels import attribute_writes, contents, entry_keys, fast, kind_of, style_of
 from ..pixel_matrix import IGNORED, outcome
+from ..pixels import attribute_writes, contents, entry_keys, fast, kind_of, style_of
 from ..rule import Report, Rule, add_keyword
 
 RULE = Rule("images.pixel-limit-ignored", "This release ignores this way to limit the pixels.")
@@ -38,7 +38,9 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 site,
                 "warning" if ignored is IGNORED else "info",
-                f"transformers {program.transformers} {'ignores' if ignored is IGNORED else 'may ignore'} this pixel limit without a word ({_named(way)}).",
+                f"transformers {program.transformers}"
+                f" {'ignores' if ignored is IGNORED else 'may ignore'} this pixel limit without a"
+                f" word ({_named(way)}).",
                 FIX,
                 *edits,
             )
@@ -47,7 +49,11 @@ def check(program: Program) -> Iterator[Report]:
 
 def _ways(program: Program, load: LoadProcessor):  # type: ignore[no-untyped-def]
     keywords = load.keywords
-    given = {k for k in ("min_pixels", "max_pixels", "size") if is_given(keywords.get(k, load.path)) and k in keywords.entries}
+    given = {
+        k
+        for k in ("min_pixels", "max_pixels", "size")
+        if is_given(keywords.get(k, load.path)) and k in keywords.entries
+    }
     ways = []
     if {"min_pixels", "max_pixels"} <= given:
         ways.append(("load both", load.site))
@@ -87,14 +93,17 @@ def _in_messages(program: Program) -> Iterator[Report]:
     for encode in program.of(Encode):
         if not encode.template or not program.processor_families(encode.processor):
             continue
-        for content in contents(encode.args[0] if encode.args else encode.keywords.get("conversation")):
+        for content in contents(
+            encode.args[0] if encode.args else encode.keywords.get("conversation")
+        ):
             keys = entry_keys(content) & {"max_pixels", "min_pixels", "resized_height"}
             if kind_of(content) in ("image", "video") and keys and literal(content.get("type")):
                 key = sorted(keys)[0]
                 yield RULE.at(
                     content.keys.get(key, encode.site),
                     "info",
-                    "apply_chat_template(tokenize=True) does not read pixel limits in messages; only qwen-vl-utils does.",
+                    "apply_chat_template(tokenize=True) does not read pixel limits in messages;"
+                    " only qwen-vl-utils does.",
                     FIX,
                 )
                 break

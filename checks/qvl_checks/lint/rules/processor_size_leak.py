@@ -9,7 +9,9 @@ from ..flow.values import is_given
 from ..pixels import fast, style_of
 from ..rule import Report, Rule
 
-RULE = Rule("images.processor-size-leak", "A fast image processor leaks its size into the next one.")
+RULE = Rule(
+    "images.processor-size-leak", "A fast image processor leaks its size into the next one."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -21,13 +23,20 @@ def check(program: Program) -> Iterator[Report]:
         style = style_of(program, load)
         if style is None or load.cls.endswith("Tokenizer") or not fast(program, load, style):
             continue
-        own = "max_pixels" in load.keywords.entries and is_given(load.keywords.get("max_pixels", load.path))
+        own = "max_pixels" in load.keywords.entries and is_given(
+            load.keywords.get("max_pixels", load.path)
+        )
         if own:
             limited = limited or load
-        elif limited is not None and limited.site.module is load.site.module and not load.keywords.open:
+        elif (
+            limited is not None
+            and limited.site.module is load.site.module
+            and not load.keywords.open
+        ):
             yield RULE.at(
                 load.site,
                 "info",
-                f"In this release the fast class keeps the pixel limit of the processor at line {limited.site.line}, so this one inherits it.",
+                "In this release the fast class keeps the pixel limit of the processor at line"
+                f" {limited.site.line}, so this one inherits it.",
                 "Pass min_pixels and max_pixels here, too, or use one process per processor.",
             )

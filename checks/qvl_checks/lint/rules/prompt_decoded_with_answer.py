@@ -41,5 +41,7 @@ def _whole(value: Value) -> Iterator[ObjectItem]:
     for alt in value:
         if isinstance(alt.item, ObjectItem) and alt.item.kind == "output":
             yield alt.item
-        elif isinstance(alt.item, ListItem) and len(alt.item.elements) == 1 and not alt.item.is_tuple:
+        elif (
+            isinstance(alt.item, ListItem) and len(alt.item.elements) == 1 and not alt.item.is_tuple
+        ):
             yield from _whole(alt.item.elements[0])

@@ -8,7 +8,9 @@ from ..flow.values import DictItem, ObjectItem, Site, Value, items_of, literal, 
 from ..knowledge import BIASED
 from ..rule import Report, Rule
 
-RULE = Rule("kv-cache.quantized-cache-corruption", "A quantised KV cache corrupts this model's text.")
+RULE = Rule(
+    "kv-cache.quantized-cache-corruption", "A quantised KV cache corrupts this model's text."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -22,7 +24,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 site,
                 "warning" if families <= BIASED else "info",
-                "This model's key biases do not survive a 4-bit KV cache: the text comes out corrupted.",
+                "This model's key biases do not survive a 4-bit KV cache: the text comes out"
+                " corrupted.",
                 "Leave the cache unquantised, or use 8 bits.",
             )
 
@@ -34,18 +37,30 @@ def _quantised(run: Run) -> Site | None:
         return run.keywords.keys.get("cache_implementation", run.site)
     for config in objects(run.keywords.get("generation_config", run.path), "generation_config"):
         value = config.attributes.get("cache_implementation", ())
-        if value and literal(value) == "quantized" and not _eight_bits(config.attributes.get("cache_config", ())):
+        if (
+            value
+            and literal(value) == "quantized"
+            and not _eight_bits(config.attributes.get("cache_config", ()))
+        ):
             return value[0].site or run.site
     for values in items_of(run.state.get("generation_config values", ()), DictItem):
         value = values.entries.get("cache_implementation", ())
-        if value and literal(value) == "quantized" and not _eight_bits(values.entries.get("cache_config", ())):
+        if (
+            value
+            and literal(value) == "quantized"
+            and not _eight_bits(values.entries.get("cache_config", ()))
+        ):
             return value[0].site or run.site
     for cache in objects(run.keywords.get("past_key_values", run.path), "cache"):
         name = cache.data.name.rpartition(".")[2]
         if "Quant" not in name and "HQQ" not in name:
             continue
         keywords = cache.data.keywords
-        if literal(keywords.get("nbits")) == 8 or keywords.open or any(_eight_bits(v) for v in cache.data.args):
+        if (
+            literal(keywords.get("nbits")) == 8
+            or keywords.open
+            or any(_eight_bits(v) for v in cache.data.args)
+        ):
             return None
         if any(_eight_bits(v) for v in keywords.entries.values()):
             return None
@@ -60,7 +75,11 @@ def _eight_bits(value: Value) -> bool:
         if isinstance(item, DictItem):
             return item.open or literal(item.get("nbits")) == 8
         if isinstance(item, ObjectItem):
-            return literal(item.data.keywords.get("nbits")) == 8 if hasattr(item.data, "keywords") else True
+            return (
+                literal(item.data.keywords.get("nbits")) == 8
+                if hasattr(item.data, "keywords")
+                else True
+            )
         if type(item).__name__ in ("Unknown", "MethodItem"):
             return True
     return False

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Import, ReadName
 from ..knowledge import version_table
 from ..rule import Report, Rule
 from .model_class_missing import guarded
@@ -14,9 +13,13 @@ RULE = Rule("versions.removed-private-classes", "A private name of the modelling
 def check(program: Program) -> Iterator[Report]:
     """Imports from transformers.models.qwen2_vl and qwen2_5_vl against the table of removals."""
     removed = version_table("removed_private")
-    for event in (*program.of(Import), *program.of(ReadName)):
+    for event in program.names():
         parts = event.name.split(".")
-        if parts[:2] != ["transformers", "models"] or len(parts) < 4 or "modeling" not in event.name:
+        if (
+            parts[:2] != ["transformers", "models"]
+            or len(parts) < 4
+            or "modeling" not in event.name
+        ):
             continue
         if parts[2] not in ("qwen2_vl", "qwen2_5_vl") or guarded(event):
             continue
@@ -25,7 +28,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 event.site,
                 "error",
-                f"{parts[-1]} is private and no longer in {'.'.join(parts[:-1])} (transformers {program.transformers}).",
-                "Use ALL_ATTENTION_FUNCTIONS or AttentionInterface.register instead, or pin transformers below "
-                f"{gone} for this patch.",
+                f"{parts[-1]} is private and no longer in {'.'.join(parts[:-1])} (transformers"
+                f" {program.transformers}).",
+                "Use ALL_ATTENTION_FUNCTIONS or AttentionInterface.register instead, or pin"
+                f" transformers below {gone} for this patch.",
             )

@@ -6,7 +6,10 @@ from ..facts import Program
 from ..flow.values import literal
 from ..rule import Report, Rule
 
-RULE = Rule("devices.tensor-parallel-plan-missing", "The dense Qwen3-VL configuration has no tensor-parallel plan.")
+RULE = Rule(
+    "devices.tensor-parallel-plan-missing",
+    "The dense Qwen3-VL configuration has no tensor-parallel plan.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -16,6 +19,7 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.keywords.keys.get("tp_plan", load.site),
                 "info",
-                'The configuration of Qwen3-VL brings no tensor-parallel plan, so tp_plan="auto" does not shard it.',
+                'The configuration of Qwen3-VL brings no tensor-parallel plan, so tp_plan="auto"'
+                " does not shard it.",
                 'Use device_map="auto", or a serving engine with tensor parallelism.',
             )

@@ -20,7 +20,9 @@ from ..flow.values import (
 )
 from ..rule import Report, Rule
 
-RULE = Rule("devices.tensors-on-different-devices", "Weights and inputs end up on different devices.")
+RULE = Rule(
+    "devices.tensors-on-different-devices", "Weights and inputs end up on different devices."
+)
 LAUNCHERS = {"init_process_group", "Accelerator", "PartialState", "init_distributed"}
 RANKS = {"LOCAL_RANK", "RANK", "WORLD_SIZE"}
 
@@ -40,8 +42,10 @@ def _one_map_per_rank(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.keywords.keys.get("device_map", load.site),
                 "warning",
-                "Every rank of this distributed run spreads its own copy over all GPUs, so tensors of one rank meet on different devices.",
-                'Give each rank one device, device_map={"": local_rank}, or run one process with device_map="auto".',
+                "Every rank of this distributed run spreads its own copy over all GPUs, so tensors"
+                " of one rank meet on different devices.",
+                'Give each rank one device, device_map={"": local_rank}, or run one process with'
+                ' device_map="auto".',
             )
 
 
@@ -51,13 +55,20 @@ def _launched(program: Program, module: Module) -> bool:
             continue
         if call.name.rpartition(".")[2] in LAUNCHERS:
             return True
-        if call.name in ("os.environ.get", "os.getenv") and call.args and literal(call.args[0]) in RANKS:
+        if (
+            call.name in ("os.environ.get", "os.getenv")
+            and call.args
+            and literal(call.args[0]) in RANKS
+        ):
             return True
     return _reads_rank(module)
 
 
 def _reads_rank(module: Module) -> bool:
-    return any(f'os.environ["{rank}"]' in module.text or f"os.environ['{rank}']" in module.text for rank in ("LOCAL_RANK",))
+    return any(
+        f'os.environ["{rank}"]' in module.text or f"os.environ['{rank}']" in module.text
+        for rank in ("LOCAL_RANK",)
+    )
 
 
 def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
@@ -70,7 +81,9 @@ def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
         away = _inputs_place(run, encode)
         if home is None or away is None:
             continue
-        if home.partition(":")[0] != away.partition(":")[0] or (":" in home and _index(home) != _index(away)):
+        if home.partition(":")[0] != away.partition(":")[0] or (
+            ":" in home and _index(home) != _index(away)
+        ):
             yield RULE.at(
                 run.site,
                 "warning",

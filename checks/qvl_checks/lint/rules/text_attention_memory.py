@@ -7,7 +7,9 @@ from ..flow.values import literal
 from ..pixels import capped
 from ..rule import Report, Rule
 
-RULE = Rule("memory.text-attention-memory", "Attention maps cost heads x tokens x tokens for every layer.")
+RULE = Rule(
+    "memory.text-attention-memory", "Attention maps cost heads x tokens x tokens for every layer."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -21,6 +23,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 run.keywords.keys.get("output_attentions", run.site),
                 "info",
-                "output_attentions=True keeps a heads x tokens x tokens matrix for every layer, and no cap limits the visual tokens here.",
-                "Cap the pixels, and keep the maps of the layers that you need with a forward hook.",
+                "output_attentions=True keeps a heads x tokens x tokens matrix for every layer, and"
+                " no cap limits the visual tokens here.",
+                "Cap the pixels, and keep the maps of the layers that you need with a forward"
+                " hook.",
             )

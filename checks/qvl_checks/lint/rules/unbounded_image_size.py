@@ -15,14 +15,21 @@ RULE = Rule("memory.unbounded-image-size", "Nothing limits the visual tokens of 
 def check(program: Program) -> Iterator[Report]:
     """Processors that are used with images and have no pixel limit."""
     for load, families in program.processors():
-        if load.cls.endswith(("Tokenizer", "TokenizerFast")) or not families <= ANY_VL or limits(program, load):
+        if (
+            load.cls.endswith(("Tokenizer", "TokenizerFast"))
+            or not families <= ANY_VL
+            or limits(program, load)
+        ):
             continue
-        if any(_has_images(program, e) and not capped(program, e) for e in program.encodes_of(load)):
+        if any(
+            _has_images(program, e) and not capped(program, e) for e in program.encodes_of(load)
+        ):
             yield RULE.at(
                 load.site,
                 "info",
                 "No pixel limit is set, so one large image may become 16,384 visual tokens.",
-                "Pass both min_pixels and max_pixels to from_pretrained, for example 256 and 1280 tokens' worth.",
+                "Pass both min_pixels and max_pixels to from_pretrained, for example 256 and 1280"
+                " tokens' worth.",
             )
 
 

@@ -6,7 +6,10 @@ from ..facts import Program
 from ..knowledge import version_table
 from ..rule import Report, Rule
 
-RULE = Rule("versions.unknown-model-type", "The checkpoint's architecture is newer than this release of transformers.")
+RULE = Rule(
+    "versions.unknown-model-type",
+    "The checkpoint's architecture is newer than this release of transformers.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -23,6 +26,7 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.site,
                 "error",
-                f"transformers {program.transformers} does not know this architecture; {needed} is the first release that does.",
+                f"transformers {program.transformers} does not know this architecture; {needed} is"
+                " the first release that does.",
                 f"pip install -U 'transformers>={needed}'.",
             )

@@ -10,7 +10,9 @@ from ..pixels import contents, kind_of
 from ..rule import Report, Rule
 from .frame_times_dropped import _vision_info as vision_info
 
-RULE = Rule("video.video-metadata-missing", "Qwen3-VL needs the video's metadata for its timestamps.")
+RULE = Rule(
+    "video.video-metadata-missing", "Qwen3-VL needs the video's metadata for its timestamps."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -33,14 +35,18 @@ def check(program: Program) -> Iterator[Report]:
         yield RULE.at(
             encode.site,
             "info" if frames else "warning",
-            "Qwen3-VL gets no video_metadata here, assumes 24 frames per second and writes wrong timestamps.",
-            "Call process_vision_info(..., return_video_kwargs=True, return_video_metadata=True) and pass video_metadata= and **video_kwargs.",
+            "Qwen3-VL gets no video_metadata here, assumes 24 frames per second and writes wrong"
+            " timestamps.",
+            "Call process_vision_info(..., return_video_kwargs=True, return_video_metadata=True)"
+            " and pass video_metadata= and **video_kwargs.",
         )
 
 
 def _has_metadata(encode: Encode) -> bool:
     given = encode.keywords.entries
-    return "video_metadata" in given and literal(given["video_metadata"], 0) is not None or "videos_kwargs" in given
+    return (
+        "video_metadata" in given and literal(given["video_metadata"], 0) is not None
+    ) or "videos_kwargs" in given
 
 
 def _only_call(program: Program, encode: Encode) -> VisionInfo | None:

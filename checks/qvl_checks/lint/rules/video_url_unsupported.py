@@ -15,13 +15,20 @@ READER = "FORCE_QWENVL_VIDEO_READER"
 def check(program: Program) -> Iterator[Report]:
     """http(s) URLs in messages for process_vision_info."""
     for call in program.of(VisionInfo):
-        reader = next((literal(e.value) for e in program.nearby(call, SetEnvironment) if e.key == READER), None)
+        reader = next(
+            (literal(e.value) for e in program.nearby(call, SetEnvironment) if e.key == READER),
+            None,
+        )
         if reader == "torchcodec":
             continue
         for content in contents(call.messages):
             value = content.get("video")
             text = text_of(value[0].item) if len(value) == 1 else None
-            if kind_of(content) != "video" or text is None or not text.startswith(("http://", "https://")):
+            if (
+                kind_of(content) != "video"
+                or text is None
+                or not text.startswith(("http://", "https://"))
+            ):
                 continue
             secure = text.startswith("https://")
             if reader == "decord" and not secure:

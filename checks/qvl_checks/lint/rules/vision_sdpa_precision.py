@@ -8,7 +8,9 @@ from ..facts import Program, attention_parts
 from ..flow.values import CERTAIN, Absent, Item, judge
 from ..rule import Report, Rule
 
-RULE = Rule("attention.vision-sdpa-precision", "These releases lose accuracy with sdpa in the vision tower.")
+RULE = Rule(
+    "attention.vision-sdpa-precision", "These releases lose accuracy with sdpa in the vision tower."
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -23,7 +25,8 @@ def check(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.keywords.keys.get("attn_implementation", load.site),
                 "info",
-                f"With transformers {program.transformers}, sdpa in the vision tower of Qwen2.5-VL was reported to cost accuracy.",
+                f"With transformers {program.transformers}, sdpa in the vision tower of Qwen2.5-VL"
+                " was reported to cost accuracy.",
                 'Upgrade to transformers 4.54 or later, or use "flash_attention_2".',
             )
 

@@ -44,18 +44,25 @@ def check(program: Program) -> Iterator[Report]:
             continue
         item = alt.item
         if isinstance(item, DictItem):
-            site, skip, four = alt.site or load.site, SKIPS["BitsAndBytesConfig"], literal(item.get("load_in_4bit"))
+            site, skip, four = (
+                alt.site or load.site,
+                SKIPS["BitsAndBytesConfig"],
+                literal(item.get("load_in_4bit")),
+            )
         elif isinstance(item, ObjectItem):
             call: Call = item.data
             site, skip = call.site, SKIPS[call.name.rpartition(".")[2]]
             four = literal(call.keywords.get("load_in_8bit")) is not True
         else:
             continue
-        certain = certainty == CERTAIN or all(_quantises_all(a.item) or _nothing(a.item) for a in value)
+        certain = certainty == CERTAIN or all(
+            _quantises_all(a.item) or _nothing(a.item) for a in value
+        )
         yield RULE.at(
             site,
             "warning" if certain and four else "info",
-            "This quantises the vision tower along with the language model, which makes the model talk nonsense about images.",
+            "This quantises the vision tower along with the language model, which makes the model"
+            " talk nonsense about images.",
             FIX.format(skip=skip),
         )
 
@@ -66,7 +73,9 @@ def _nothing(item: Item) -> bool:
 
 def _quantises_all(item: Item) -> bool:
     if isinstance(item, DictItem):
-        loaded = literal(item.get("load_in_4bit")) is True or literal(item.get("load_in_8bit")) is True
+        loaded = (
+            literal(item.get("load_in_4bit")) is True or literal(item.get("load_in_8bit")) is True
+        )
         return loaded and not item.open and not _skips(item.get("llm_int8_skip_modules"))
     if not isinstance(item, ObjectItem) or item.kind != "quant":
         return False
@@ -98,11 +107,16 @@ def _skips(value: Value) -> bool:
 
 def _direct(load: Load) -> Report | None:
     for key in ("load_in_4bit", "load_in_8bit"):
-        if literal(load.keywords.get(key, load.path)) is True and "quantization_config" not in load.keywords.entries:
+        if (
+            literal(load.keywords.get(key, load.path)) is True
+            and "quantization_config" not in load.keywords.entries
+        ):
             return RULE.at(
                 load.keywords.keys.get(key, load.site),
                 "warning" if key == "load_in_4bit" else "info",
-                "This quantises the vision tower along with the language model, which makes the model talk nonsense about images.",
-                'Pass quantization_config=BitsAndBytesConfig(..., llm_int8_skip_modules=["visual", "lm_head"]).',
+                "This quantises the vision tower along with the language model, which makes the"
+                " model talk nonsense about images.",
+                'Pass quantization_config=BitsAndBytesConfig(..., llm_int8_skip_modules=["visual",'
+                ' "lm_head"]).',
             )
     return None

@@ -7,7 +7,10 @@ from ..flow.values import ABSENT, CERTAIN, NEVER, Const, DictItem, Item, is_give
 from ..knowledge import LEGACY
 from ..rule import Report, Rule
 
-RULE = Rule("memory.weights-in-fp32", "Without a dtype, transformers before 5.0 loads the weights in float32.")
+RULE = Rule(
+    "memory.weights-in-fp32",
+    "Without a dtype, transformers before 5.0 loads the weights in float32.",
+)
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -15,27 +18,49 @@ def check(program: Program) -> Iterator[Report]:
     if program.transformers.major >= 5:
         return
     for load, families in program.loads():
-        if load.keywords.open or program.quantised(load) or program.trains(load.site.module) or families == {LEGACY}:
+        if (
+            load.keywords.open
+            or program.quantised(load)
+            or program.trains(load.site.module)
+            or families == {LEGACY}
+        ):
             continue
-        if is_given(program.either(load, "config")) or load.result is None or program.calls("set_default_dtype"):
+        if (
+            is_given(program.either(load, "config"))
+            or load.result is None
+            or program.calls("set_default_dtype")
+        ):
             continue
-        if "cast" in load.result.attributes or any(run.autocast for run in program.runs_of(load.result)):
+        if "cast" in load.result.attributes or any(
+            run.autocast for run in program.runs_of(load.result)
+        ):
             continue
-        flash, _ = judge(load.path, [program.attention(load)], lambda item: any(map(is_flash, attention_parts(item))))
+        flash, _ = judge(
+            load.path,
+            [program.attention(load)],
+            lambda item: any(map(is_flash, attention_parts(item))),
+        )
         if flash == CERTAIN:
             continue
-        certainty, _ = judge(load.path, [program.dtype(load)], lambda item: dtype_name(item) == "absent")
+        certainty, _ = judge(
+            load.path, [program.dtype(load)], lambda item: dtype_name(item) == "absent"
+        )
         if certainty == NEVER:
             continue
         moved = load.result.attributes.get("moved", ABSENT)
         on_gpu, _ = judge(load.path, [moved if is_given(moved) else program.placement(load)], _gpu)
-        on_cpu, _ = judge(load.path, [moved if is_given(moved) else program.placement(load)], lambda i: device_kind(i) == "cpu")
+        on_cpu, _ = judge(
+            load.path,
+            [moved if is_given(moved) else program.placement(load)],
+            lambda i: device_kind(i) == "cpu",
+        )
         if on_cpu == CERTAIN:
             continue
         yield RULE.at(
             load.site,
             "warning" if on_gpu != NEVER and certainty == CERTAIN else "info",
-            f"No dtype is given, so transformers {program.transformers} loads the weights in float32, at twice the memory.",
+            f"No dtype is given, so transformers {program.transformers} loads the weights in"
+            " float32, at twice the memory.",
             f"Add {'dtype' if program.transformers.release >= (4, 56) else 'torch_dtype'}=torch.bfloat16.",
         )
 

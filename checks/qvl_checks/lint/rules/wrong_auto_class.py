@@ -20,18 +20,25 @@ REJECTING = {
 
 def check(program: Program) -> Iterator[Report]:
     """Qwen-VL ids given to text-only Auto classes, AutoModel that has to generate, tokenizers that get images."""
-    better = "AutoModelForImageTextToText" if program.transformers.release >= (4, 46) else "the class of the family"
+    better = (
+        "AutoModelForImageTextToText"
+        if program.transformers.release >= (4, 46)
+        else "the class of the family"
+    )
     for load, _ in program.loads():
         if program.chosen_by_condition(load):
             continue
         families = program.named_families(load)
-        if not families or families & (CAUSAL_ACCEPTED if load.cls == "AutoModelForCausalLM" else {LEGACY}):
+        if not families or families & (
+            CAUSAL_ACCEPTED if load.cls == "AutoModelForCausalLM" else {LEGACY}
+        ):
             continue
         if load.cls in REJECTING:
             yield RULE.at(
                 load.site,
                 "error",
-                f"{load.cls} does not know this architecture and raises 'Unrecognized configuration class'.",
+                f"{load.cls} does not know this architecture and raises 'Unrecognized configuration"
+                " class'.",
                 f"Use {better}.",
             )
         elif load.cls == "AutoModel" and program.runs_of(load.result, generates=True):
@@ -45,7 +52,11 @@ def check(program: Program) -> Iterator[Report]:
         if encode.processor is None or encode.processor.kind != "tokenizer":
             continue
         load = encode.processor.data
-        if program.families(load) and load.cls == "AutoTokenizer" and "owner" not in encode.processor.attributes:
+        if (
+            program.families(load)
+            and load.cls == "AutoTokenizer"
+            and "owner" not in encode.processor.attributes
+        ):
             if is_given(encode.keywords.get("images", encode.path)):
                 yield RULE.at(
                     encode.site,

@@ -21,11 +21,16 @@ def check(program: Program) -> Iterator[Report]:
         size = literal(value)
         missing = all(isinstance(a.item, Absent) for a in value)
         if families <= QWEN3 and (missing or size == 14):
-            edits = add_keyword(call.site, "image_patch_size=16") if missing and not call.keywords.open else ()
+            edits = (
+                add_keyword(call.site, "image_patch_size=16")
+                if missing and not call.keywords.open
+                else ()
+            )
             yield RULE.at(
                 call.site if missing else call.keywords.keys.get("image_patch_size", call.site),
                 "warning",
-                "Qwen3-VL has 16-pixel patches; without image_patch_size=16 the images are resized for 14 and then resized again.",
+                "Qwen3-VL has 16-pixel patches; without image_patch_size=16 the images are resized"
+                " for 14 and then resized again.",
                 "Pass image_patch_size=16, and do_resize=False to the processor.",
                 *edits,
             )
@@ -44,7 +49,9 @@ def _consumers(program: Program, call: VisionInfo) -> frozenset[str]:
     for encode in program.of(Encode):
         for name in ("images", "videos"):
             if _comes_from(encode.keywords.get(name, encode.path), call):
-                found |= program.processor_families(encode.processor) or program.processor_families(None)
+                found |= program.processor_families(encode.processor) or program.processor_families(
+                    None
+                )
     if not found:
         for load, families in (*program.loads(), *program.processors()):
             if load.site.module is call.site.module:

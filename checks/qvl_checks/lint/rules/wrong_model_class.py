@@ -7,7 +7,9 @@ from ..flow.events import Encode, Run
 from ..knowledge import LEGACY, QWEN2, QWEN3, family_of_class
 from ..rule import Report, Rule
 
-RULE = Rule("checkpoint.wrong-model-class", "The class belongs to another family than the checkpoint.")
+RULE = Rule(
+    "checkpoint.wrong-model-class", "The class belongs to another family than the checkpoint."
+)
 CLASS_OF = {
     "qwen2_vl": "Qwen2VLForConditionalGeneration",
     "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
@@ -32,8 +34,13 @@ def check(program: Program) -> Iterator[Report]:
         yield RULE.at(
             load.site,
             "error",
-            f"{load.cls} is the class of another family than this checkpoint: weights go missing or are random.",
-            f"Use {right}, or AutoModelForImageTextToText." if LEGACY not in named else "Use AutoModelForCausalLM.",
+            f"{load.cls} is the class of another family than this checkpoint: weights go missing or"
+            " are random.",
+            (
+                f"Use {right}, or AutoModelForImageTextToText."
+                if LEGACY not in named
+                else "Use AutoModelForCausalLM."
+            ),
         )
     for processor, _ in program.processors():
         if program.chosen_by_condition(processor):
@@ -56,7 +63,11 @@ def _pairs(program: Program) -> Iterator[Report]:
     seen: set[int] = set()
     for run in program.of(Run):
         families = program.model_families(run.model)
-        if run.model is not None and families and families != (program.named_families(run.model.data) or families):
+        if (
+            run.model is not None
+            and families
+            and families != (program.named_families(run.model.data) or families)
+        ):
             continue
         for encode in program.inputs_of(run):
             processor: Encode = encode
@@ -64,7 +75,9 @@ def _pairs(program: Program) -> Iterator[Report]:
             if not families or not others or families & others or processor.processor is None:
                 continue
             load = processor.processor.data
-            if program.chosen_by_condition(load) or any(a.soft for a in (*load.source, *run.model.data.source)):
+            if run.model is None or program.chosen_by_condition(load):
+                continue
+            if any(a.soft for a in (*load.source, *run.model.data.source)):
                 continue
             model = run.model.data if run.model is not None else load
             if id(load) in seen or family_of_class(load.cls) or program.chosen_by_condition(model):
@@ -73,7 +86,8 @@ def _pairs(program: Program) -> Iterator[Report]:
             yield RULE.at(
                 load.site,
                 "info" if _same_patches(families, others) else "warning",
-                "The processor is loaded from a checkpoint of another family than the model that it feeds.",
+                "The processor is loaded from a checkpoint of another family than the model that it"
+                " feeds.",
                 "Load the processor from the model's own checkpoint.",
             )
 

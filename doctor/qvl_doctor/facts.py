@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from qvl_doctor import stable_json
+from qvl_doctor.embedded import json_inside
 from qvl_doctor.errors import UsageError
 from qvl_doctor.probe import Facts, Level
 
@@ -165,11 +167,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_record(record: Record) -> bytes:
     """Stable, readable JSON."""
-    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
+    return stable_json.encode(record)
 
 
 def load_record(path: Path) -> Record:
-    """Read the facts from a facts file or from a report that embeds them.
+    """Read the facts from a facts file or from a report (JSON or HTML) that embeds them.
 
     Raises:
         UsageError: the file cannot be read, is not JSON, or holds no facts of a known schema.
@@ -179,10 +181,10 @@ def load_record(path: Path) -> Record:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        document = msgspec.json.decode(raw)
+        document = msgspec.json.decode(json_inside(raw))
     except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not JSON ({error}); give a facts.json or report.json"
+            f"{path} is not JSON ({error}); give a facts.json, report.json or report.html"
         ) from error
     if isinstance(document, dict) and isinstance(document.get("facts"), dict):
         document = document["facts"]

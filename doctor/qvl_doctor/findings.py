@@ -138,7 +138,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """Label of the y axis, with its unit."""
     series: tuple[Series, ...]
     stacked: bool = False
-    """Bars only: the series of one x value lie end to end, so that their sum meets the threshold."""
+    """Bars only: those of one x value lie end to end, so that their sum meets the threshold."""
     log_x: bool = False
     log_y: bool = False
     threshold: float | None = None

@@ -92,7 +92,7 @@ def judge(record: Record, registry: Registry, policy: Policy) -> Report:
 
 def find(check: Check, record: Record, registry: Registry) -> Finding:
     """Run one check; whatever goes wrong in it is its own outcome, never the run's."""
-    rule = registry.rule(check)
+    rule = registry.heading(check)
     if rule is None:
         judgement = _error(f"its rule page cannot be read: {registry.failures[check.id]}")
         return _finding(check.id, judgement, Severity.HYGIENE)

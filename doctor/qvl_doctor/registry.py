@@ -19,7 +19,7 @@ from typing import Any
 from qvl_doctor.check import Check
 from qvl_doctor.facts import ModelFacts
 from qvl_doctor.probe import Probe
-from qvl_doctor.rule import Rule, RuleError, load_rule
+from qvl_doctor.rule import Heading, Rule, RuleError, load_heading, load_rule
 
 CHECKS = "qvl_doctor.checks"
 PROBES = "qvl_doctor.probes"
@@ -63,10 +63,10 @@ class Registry:
             roots[package] = str(Path(next(iter(module.__path__))))
         return roots
 
-    def rule(self, check: Check) -> Rule | None:
-        """The page of a check; None (and a remembered failure) when it cannot be read."""
+    def heading(self, check: Check) -> Heading | None:
+        """Title and severity of a check; None (and a remembered failure) without a page."""
         try:
-            return load_rule(check.page)
+            return load_heading(check.page)
         except RuleError as error:
             self.failures[check.id] = str(error)
             return None

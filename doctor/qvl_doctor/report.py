@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from qvl_doctor import stable_json
+from qvl_doctor.embedded import json_inside
 from qvl_doctor.errors import UsageError
 from qvl_doctor.facts import Record
 from qvl_doctor.findings import Finding, Unchecked
@@ -43,11 +45,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_report(report: Report) -> bytes:
     """Stable, readable JSON."""
-    return msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=1) + b"\n"
+    return stable_json.encode(report)
 
 
 def load_report(path: Path) -> Report:
-    """Read a saved report.
+    """Read a saved report, JSON or HTML.
 
     Raises:
         UsageError: the file cannot be read or is not a report of a known schema.
@@ -57,13 +59,15 @@ def load_report(path: Path) -> Report:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        report = msgspec.json.decode(raw, type=Report)
+        report = msgspec.json.decode(json_inside(raw), type=Report)
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{path} is not a qvl-doctor report ({error}); 'judge' makes one from facts"
         ) from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON ({error}); give a report.json") from error
+        raise UsageError(
+            f"{path} is not JSON ({error}); give a report.json or report.html"
+        ) from error
     if report.schema != REPORT_SCHEMA:
         raise UsageError(
             f"{path} has schema {report.schema!r}; this version reads {REPORT_SCHEMA!r}"

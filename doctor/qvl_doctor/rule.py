@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +18,8 @@ else:
     import tomli as tomllib
 
 FENCE = "+++\n"
+HEADING = re.compile(r'^(title|severity) = (".*")$', re.MULTILINE)
+"""Basic TOML strings, which are JSON strings too."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +44,43 @@ class RuleError(ValueError):
     """A page that cannot be read as a rule; the message names the page."""
 
 
+class Heading(NamedTuple):
+    """What judging needs of a rule."""
+
+    title: str
+    severity: Severity
+
+
+def load_heading(page: Path) -> Heading:
+    """Read a page's title and severity only; every judged check needs them, so this is quick.
+
+    Raises:
+        RuleError: the page is missing or does not say them.
+    """
+    front, _ = _parts(page)
+    found = dict(HEADING.findall(front))
+    try:
+        return Heading(json.loads(found["title"]), Severity(json.loads(found["severity"])))
+    except (KeyError, ValueError) as error:
+        raise RuleError(f"{page}: no title or no valid severity: {error}") from error
+
+
 def load_rule(page: Path) -> Rule:
     """Read a page.
 
     Raises:
         RuleError: the page is missing, has no front matter, or the front matter is not a rule.
     """
+    front, body = _parts(page)
+    try:
+        fields = tomllib.loads(front)
+        return msgspec.convert({**fields, "body": body.strip()}, Rule)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise RuleError(f"{page}: {error}") from error
+
+
+def _parts(page: Path) -> tuple[str, str]:
+    """(front matter, body)."""
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
@@ -54,8 +90,4 @@ def load_rule(page: Path) -> Rule:
     front, fence, body = text[len(FENCE) :].partition("\n" + FENCE)
     if not fence:
         raise RuleError(f"{page}: the front matter does not end")
-    try:
-        fields = tomllib.loads(front)
-        return msgspec.convert({**fields, "body": body.strip()}, Rule)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise RuleError(f"{page}: {error}") from error
+    return front, body

@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from qvl_doctor.embedded import embed
 from qvl_doctor.findings import Finding
 from qvl_doctor.report import Report
 from qvl_reports import json_report, wording
 from qvl_reports.chart.figure import figure
 from qvl_reports.markup import anchor, text
 from qvl_reports.outline import TOP_CAUSES, outline
-from qvl_reports.read_back import embed, read_back
 from qvl_reports.tables import table
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-__all__ = ["read_back", "render"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,7 +38,7 @@ def render(report: Report) -> str:
         policy=_policy(style, script),
         style=style,
         script=script,
-        data=embed(json_report.render(report)),
+        data=Markup(embed(json_report.render(report))),
     )
 
 

@@ -85,6 +85,31 @@ def test_bars_are_as_long_as_their_values_and_the_limit_stands_where_it_belongs(
     assert "× no finite value" in "".join(svg.itertext())
 
 
+def test_stacked_bars_lie_end_to_end_and_their_sum_meets_the_limit() -> None:
+    points = (("weights", 15.5, "normal"), ("activations", 6.5, "normal"), ("request", 6.0, "bad"))
+    chart = Chart(
+        kind="bar",
+        title="memory",
+        x="run",
+        y="GiB",
+        stacked=True,
+        threshold=24.0,
+        series=tuple(
+            Series(name=name, points=(("eager", value),), emphasis=emphasis)  # type: ignore[arg-type]
+            for name, value, emphasis in points
+        ),
+    )
+    svg = drawn(chart).find("svg[@class='bar wide']")
+    assert svg is not None
+    bars = [one for one in svg.iter("rect") if one.get("class") == "fill"]
+    starts = [float(bar.get("x", 0)) for bar in bars]
+    ends = [float(bar.get("x", 0)) + float(bar.get("width", 0)) for bar in bars]
+    assert starts[1:] == pytest.approx(ends[:-1], abs=0.2)
+    line = next(one for one in svg.iter("path") if one.get("class") == "threshold")
+    limit = float(PLACES.findall(line.get("d", ""))[0])
+    assert ends[1] < limit < ends[2]
+
+
 def test_linear_axis() -> None:
     axis = Linear(0, 30)
     assert [tick.label for tick in axis.ticks(5)] == ["0", "10", "20", "30"]

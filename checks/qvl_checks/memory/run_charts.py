@@ -21,7 +21,8 @@ def memory_bars(runs: Mapping[str, RunFacts]) -> tuple[Chart, ...]:
             base = min(card.weights_bytes or 0, held)
             weights.append((label, _gib(base)))
             activations.append((label, _gib(held - base)))
-            requests.append((label, _gib(request)))
+            if request:
+                requests.append((label, _gib(request)))
             usable.append(card.usable_bytes)
     if not usable:
         return ()
@@ -29,7 +30,7 @@ def memory_bars(runs: Mapping[str, RunFacts]) -> tuple[Chart, ...]:
         Series(name="weights", points=tuple(weights)),
         Series(name="activations at the worst moment", points=tuple(activations)),
     ]
-    if any(amount for _, amount in requests):
+    if requests:
         series.append(Series(name="request that failed", points=tuple(requests), emphasis="bad"))
     return (
         Chart(
@@ -38,6 +39,7 @@ def memory_bars(runs: Mapping[str, RunFacts]) -> tuple[Chart, ...]:
             x="run and GPU",
             y="GiB",
             series=tuple(series),
+            stacked=True,
             threshold=_gib(min(usable)),
             threshold_label="usable per GPU",
         ),

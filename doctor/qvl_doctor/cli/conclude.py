@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +26,8 @@ def conclude(
     """
     render = registry.renderer("terminal")
     if render is not None:
-        click.echo(render(report), nl=False)
+        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        click.echo(render(report, color=color), nl=False, color=color)
     paths = write(report, folder, formats, registry)
     click.echo("Report: " + "  ".join(str(path) for path in paths))
     return exit_code(report, policy)

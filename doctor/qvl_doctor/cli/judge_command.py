@@ -29,7 +29,8 @@ def command(
 ) -> int:
     """Judge saved facts again, without the machine they came from.
 
-    FACTS is a facts.json, or a report.json, which embeds them. Needs neither torch nor a GPU.
+    FACTS is a facts.json, or a report.json or report.html, which embed them. Needs neither torch
+    nor a GPU.
     """
     registry = Registry()
     wished_policy = policy_from(policy, fail_on, allow_unchecked)

@@ -6,6 +6,7 @@ import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 from types import FrameType
 
 import click
@@ -79,6 +80,10 @@ def group(debug: bool) -> None:
 def main() -> None:
     """Entry point of the console script; never returns."""
     debug = "--debug" in sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a tick or a Chinese path must not end the run.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         code = group.main(standalone_mode=False, prog_name="qvl-doctor")

@@ -19,7 +19,7 @@ from qvl_doctor.report import load_report
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; default: print it."
 )
 def command(report: Path, format_name: str, output: Path | None) -> None:
-    """Render a saved report (report.json) in another format."""
+    """Render a saved report (report.json or report.html) in another format."""
     registry = Registry()
     (format_name,) = check_formats([format_name], registry)
     loaded = load_report(report)

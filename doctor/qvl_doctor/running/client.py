@@ -14,6 +14,7 @@ from typing import Any
 
 from qvl_doctor.facts import ImportState, ProbeRecord, ProbeStatus
 from qvl_doctor.running.child import Child, kill_group, signal_name
+from qvl_doctor.surrogates import without_surrogates
 
 AGENT = Path(__file__).with_name("agent.py")
 START_BUDGET_S = 30.0
@@ -73,17 +74,6 @@ def decode_frame(line: bytes) -> dict[str, Any] | None:
     if b"\\ud" in line.lower():
         frame = without_surrogates(frame)
     return frame if isinstance(frame, dict) else None
-
-
-def without_surrogates(value: Any) -> Any:
-    """The same data with every string encodable."""
-    if isinstance(value, str):
-        return value.encode("utf-8", errors="backslashreplace").decode("utf-8")
-    if isinstance(value, list):
-        return [without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 class AgentClient:

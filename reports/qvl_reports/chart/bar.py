@@ -18,7 +18,7 @@ HEAD, ROW, BAR, GAP = 20.0, 36.0, 10.0, 10.0
 def draw_bars(chart: Chart, width: float) -> tuple[float, list[Markup]]:
     """The height and the marks of a chart of this width."""
     limit = chart.threshold if finite(chart.threshold) else None
-    values = [y for series in chart.series for _x, y in series.points if finite(y)]
+    values = _stacks(chart) if chart.stacked else _values(chart)
     axis = value_axis([*values, *([] if limit is None else [limit])], chart.log_y, zero=True)
     marks = [element("text", labels.clip(chart.y, width), x="0", y="11", class_="label")]
     top = down = 20.0 if limit is None else 40.0
@@ -28,9 +28,11 @@ def draw_bars(chart: Chart, width: float) -> tuple[float, list[Markup]]:
         heading = labels.clip(text_of(category), width)
         texts.append(element("text", heading, x="0", y=f"{down + 14:.1f}", class_="category halo"))
         down += HEAD
+        base = 0.0
         for place, series, value in _bars(chart, category):
-            marks.append(_bar(axis, series, place, value, width, down))
+            marks.append(_bar(axis, series, place, value, width, down, base))
             texts.append(_label(series, place, value, width, down))
+            base += value if chart.stacked and value is not None and finite(value) else 0.0
             down += ROW
         down += GAP
     if limit is not None:
@@ -43,6 +45,19 @@ def text_of(x: Value) -> str:
     return x if isinstance(x, str) else short(x)
 
 
+def _values(chart: Chart) -> list[float]:
+    return [y for series in chart.series for _x, y in series.points if y is not None and finite(y)]
+
+
+def _stacks(chart: Chart) -> list[float]:
+    """The end of each category's stack."""
+    ends: dict[Value, float] = {}
+    for series in chart.series:
+        for x, y in series.points:
+            ends[x] = ends.get(x, 0.0) + (y if y is not None and finite(y) else 0.0)
+    return list(ends.values())
+
+
 def _bars(chart: Chart, category: Value) -> Iterator[tuple[int, Series, float | None]]:
     for place, series in enumerate(chart.series):
         for x, y in series.points:
@@ -51,12 +66,19 @@ def _bars(chart: Chart, category: Value) -> Iterator[tuple[int, Series, float | 
 
 
 def _bar(
-    axis: Axis, series: Series, place: int, value: float | None, width: float, down: float
+    axis: Axis,
+    series: Series,
+    place: int,
+    value: float | None,
+    width: float,
+    down: float,
+    base: float,
 ) -> Markup:
+    """One bar on its track; ``base`` is where the stack below it ends, in the axis' unit."""
     marks = [_rect(0.0, width, down + 18, "track")]
     if value is not None and finite(value):
-        base, end = axis.place(0.0) * width, axis.place(value) * width
-        marks.append(_rect(min(base, end), max(1.5, abs(end - base)), down + 18, "fill"))
+        start, end = axis.place(base) * width, axis.place(base + value) * width
+        marks.append(_rect(min(start, end), max(1.5, abs(end - start)), down + 18, "fill"))
     return element("g", *marks, class_=style(place, series.emphasis))
 
 

@@ -205,7 +205,8 @@ def test_the_chart_shows_the_request_over_the_limit() -> None:
         ("sdpa, GPU 0", 1.0),
     )
     assert request.points[0][1] == round(SCORES / GIB, 3)
-    assert request.points[1][1] == 0
+    assert [label for label, _ in request.points] == ["eager, GPU 0"]
+    assert chart.stacked
     assert chart.threshold == round(LIMIT / GIB, 3)
 
 

@@ -36,8 +36,10 @@ _EXACT = re.compile(r"tried to allocate\s{1,3}(\d{4,16})\s{1,3}bytes")
 _TRIED = re.compile(r"tried to\s{1,3}all[o0]cate\s{1,3}" + _N)
 _PROSE = re.compile(
     (
-        r"(?:allocat\w{0,5}|request\w{0,4}|asks? for|asked for|wants?|needs?|buffer of|"
-        r"申请(?:了|量)?(?:也?是|为)?|分配|需要|要(?:分配|申请))[^\d\n]{0,30}?"
+        r"(?:allocat\w{0,5}|requested|request (?:of|"
+        r"for)|asks? for|asked for|wants? to "
+        r"allocate|buffer of|"
+        r"申请(?:了|量)?(?:也?是|为)?|分配|要(?:分配|申请))[^\d\n]{0,30}?"
     )
     + _N
     + r"|(?:a )?single (?:allocation|buffer|call)[^\d\n]{0,20}"

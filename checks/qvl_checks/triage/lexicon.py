@@ -110,6 +110,7 @@ _WORDS: dict[str, str] = {
     ),
     # output
     "garbled": (
+        r"莫名其妙|胡说|离谱|"
         r"看不懂|看不到图|幻觉|things that are not|hallucinat|gibberish|garbage|garbled|nonsens|"
         r"!!!!|random (?:tokens?|characters?|text|words)|meaningless|incoherent|"
         r"corrupt(?:ed)? (?:text|output)|scrambled|broken output|wrong characters|乱码|"
@@ -133,6 +134,7 @@ _WORDS: dict[str, str] = {
         r"死循环|不停"
     ),
     "accuracy_drop": (
+        r"(?:fall|fell|drop|go|went|sink|sank)\w{0,3} from (?:0?\.|\d)|\biou\b|莫名其妙|离谱|变傻|"
         r"\b\d{1,4} (?:of|out of) \d{2,4}\b|\b0/\d{2,4}\b|\d{1,3}(?:\.\d{1,2})? "
         r"?%[^.\n]{0,80}\d{1,3}(?:\.\d{1,2})? ?%|accurac|\bscores?\b|benchmark|chartqa|"
         r"mmmu|docvqa|textvqa|ocrbench|mmbench|worse|drops?\b|degrad|regress|wrong "
@@ -225,6 +227,7 @@ _WORDS: dict[str, str] = {
     ),
     "kv_cache": r"kv[ _-]?cache|past_key_values|键值缓存|kv缓存",
     "use_cache_off": (
+        r"cache (?:is |was |had been )?(?:disabled|off|turned off|switched off)|"
         r"use_cache[ =:\"']{1,6}(?:false|null|none)|(?:missing|without|no) "
         r"[\"'`]?use_cache|cache (?:is )?(?:disabled|off|turned off)|no (?:kv )?cache|"
         r"without (?:the )?(?:kv )?cache|gradient[_ ]checkpointing|关(?:闭|了|掉).{0,4}cache"
@@ -341,6 +344,7 @@ _WORDS: dict[str, str] = {
         r"in the base model|key names?|state_dict keys|键名|权重名"
     ),
     "vision_quantized": (
+        r"(?:w4a16|w8a8|llm-compressor)[^\n]{0,60}(?:vision|visual|视觉)|"
         r"(?:vision|visual|vit|视觉)[^.\n]{0,60}(?:quanti|4[- ]?bit|linear4bit|量化|int4|"
         r"nf4)|(?:quanti\w+|4[- ]?bit|量化|linear4bit)[^\n]{0,60}(?:vision|visual|vit\b|"
         r"视觉)|modules_to_not_convert|llm_int8_skip_modules"
@@ -367,6 +371,7 @@ _WORDS: dict[str, str] = {
         r"index_first_axis|_upad_input"
     ),
     "timing": (
+        r"\b\d{1,2}:\d{2}\b|"
         r"\d+(?:\.\d+)? ?(?:ms|s|secs?|seconds?|min|minutes?|秒|分钟|毫秒)(?![a-z])|"
         r"\d+(?:\.\d+)? ?x\b"
     ),

@@ -42,7 +42,7 @@ _ANCHORS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "generation.endless-repetition",
         ("repeat", "word:max_new_tokens|word:repetition|word:never|word:无限|word:一直|word:不断"),
     ),
-    ("kv-cache.cache-disabled", ("use_cache_off", "slow")),
+    ("kv-cache.cache-disabled", ("use_cache_off", "slow|timing")),
     ("kv-cache.cache-size", ("kv_cache", "how_much|cache_growth")),
     ("images.pixel-limit-ignored", ("pixel_setting", "ignored")),
     (

@@ -142,6 +142,13 @@ RULES: tuple[Rule, ...] = (
         unless=("eager", "sdpa", "fa3", "multi_gpu"),
         numeric=True,
     ),
+    Rule(
+        _A + "eager-precision-drift",
+        54,
+        needs=("eager", "qwen", "output_attentions|sdpa|flash", "trouble"),
+        unless=("oom", "hang", "slow", "fp16", "word:error", "word:报错"),
+        numeric=True,
+    ),
     # installation
     Rule(
         _A + "flash-attn-build-isolation",

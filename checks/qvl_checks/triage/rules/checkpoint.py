@@ -270,6 +270,7 @@ RULES: tuple[Rule, ...] = (
         88,
         says=(
             "Unexpected weight: visual.",
+            "KeyError … visual.blocks",
             "Unexpected weight: visual.blocks",
             "Linear4bit … visual.blocks",
             "visual.blocks … Linear4bit",

@@ -43,6 +43,15 @@ RULES: tuple[Rule, ...] = (
         unless=("oom", "word:expected all tensors", "legacy"),
     ),
     Rule(
+        _D + "tensors-on-different-devices",
+        88,
+        says=(
+            "indices should be either on cpu or on the same device as the indexed tensor",
+            "Input type (torch.FloatTensor) and weight type (torch.cuda",
+        ),
+        needs=("qwen|device_map_auto",),
+    ),
+    Rule(
         _D + "driver-too-old",
         93,
         says=(

@@ -126,7 +126,7 @@ RULES: tuple[Rule, ...] = (
             "`use_cache = True` is incompatible with gradient checkpointing",
         ),
     ),
-    Rule(_K + "cache-disabled", 82, needs=("use_cache_off", "slow|per_token_slow")),
+    Rule(_K + "cache-disabled", 82, needs=("use_cache_off", "slow|per_token_slow|timing")),
     Rule(
         _K + "cache-disabled",
         70,

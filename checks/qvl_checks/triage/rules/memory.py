@@ -131,6 +131,12 @@ RULES: tuple[Rule, ...] = (
         unless=("word:tried to allocate",),
     ),
     Rule(
+        _M + "memory-fragmentation",
+        72,
+        needs=("double_weights", "over_time", "word:memory|word:vram|word:显存"),
+        unless=("no_grad", "lora"),
+    ),
+    Rule(
         _M + "co-tenant-memory",
         78,
         needs=("oom|word:显存", "other_process"),
@@ -146,7 +152,7 @@ RULES: tuple[Rule, ...] = (
         _M + "weights-in-fp32",
         70,
         needs=("double_weights", "qwen|word:from_pretrained|word:加载"),
-        unless=("kv_cache", "lora", "memory_grows", "eager", "image|video"),
+        unless=("over_time", "kv_cache", "lora", "memory_grows", "eager", "image|video"),
     ),
     Rule(
         _M + "unbounded-image-size",
@@ -178,6 +184,18 @@ RULES: tuple[Rule, ...] = (
         60,
         needs=("oom", "image", "qwen_vl"),
         unless=("max_memory", "lora", "multi_gpu", "first_gpu_full"),
+    ),
+    Rule(
+        _M + "unbounded-image-size",
+        62,
+        needs=(
+            "word:memory|word:vram|word:显存",
+            "big_image",
+            "image",
+            "qwen_vl",
+            "how_much|word:cap|word:limit|word:限制",
+        ),
+        unless=("max_memory", "ignored", "accuracy_drop"),
     ),
     Rule(
         _M + "long-video-memory",

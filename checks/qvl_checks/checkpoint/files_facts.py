@@ -111,6 +111,8 @@ class Tensors(msgspec.Struct, frozen=True, kw_only=True):
     vision_prefixes: tuple[str, ...] = ()
     vision_tensors: int = 0
     vision_quantized: Examples = Examples()
+    vision_gates: int = 0
+    """Gate projections of the vision tower's MLPs; Qwen2-VL has none, Qwen2.5-VL has."""
     layer_prefixes: dict[str, int] = {}
     """Path before the layer number -> tensors under it, without the vision tower."""
 
@@ -123,8 +125,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     prefixes: dict[str, int] = {}
 
 
-class Pickle(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a format that is never opened; ``kind`` is judged by its first bytes."""
+class FirstBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not read, such as a pickle; ``kind`` is judged by its first bytes."""
 
     name: str
     kind: Literal["data", "empty", "git-lfs-pointer", "html-page", "unreadable"]
@@ -164,7 +166,9 @@ class CheckpointFilesFacts(Facts):
     index: Index = Index(name="", state="missing")
     tensors: Tensors = Tensors()
     adapter: Adapter = Adapter()
-    pickles: tuple[Pickle, ...] = ()
+    pickles: tuple[FirstBytes, ...] = ()
+    other_files: tuple[FirstBytes, ...] = ()
+    """Files of the tokenizer and the index."""
     unfinished: tuple[str, ...] = ()
     """Names of downloads that did not end."""
     remote_code: RemoteCode = RemoteCode()

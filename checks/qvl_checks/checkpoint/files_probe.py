@@ -33,6 +33,15 @@ SETTINGS_LIMIT = 4_000_000
 """Bytes of a settings file that is copied into the facts as it is."""
 TEMPLATE_LIMIT = 1_000_000
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+READ_BY_OTHERS = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "qwen.tiktoken",
+    "model.safetensors.index.json",
+)
+"""Files that git-lfs or a broken download may have replaced, and whose content is not needed."""
 UNFINISHED = (".incomplete", ".part", ".aria2", ".crdownload")
 SETTINGS = (
     "config.json",
@@ -92,7 +101,8 @@ def _contents(folder: Path, names: list[str]) -> dict[str, Any]:
         "index": {key: value for key, value in index.items() if key != "names"},
         "tensors": describe(weights, index["names"]),
         "adapter": _adapter(headers),
-        "pickles": [_pickle(folder, name) for name in kept if name.endswith(PICKLES)],
+        "pickles": [_first(folder, name) for name in kept if name.endswith(PICKLES)],
+        "other_files": [_first(folder, name) for name in READ_BY_OTHERS if name in kept],
         "unfinished": [valid(name) for name in kept if name.endswith(UNFINISHED)],
         "remote_code": _remote_code(config, tokenizer["value"] or {}, kept),
     }
@@ -224,7 +234,7 @@ def _slots(read: Callable[[], str]) -> dict[str, Any]:
     return {"slots": [s for s in SLOTS if s in text], "characters": len(text), "reason": ""}
 
 
-def _pickle(folder: Path, name: str) -> dict[str, Any]:
+def _first(folder: Path, name: str) -> dict[str, Any]:
     """Named, and judged by its first bytes; never opened as what it claims to be."""
     try:
         size = regular_size(folder / name)

@@ -59,6 +59,7 @@ def describe(tensors: Mapping[str, Any], named_elsewhere: Iterable[str]) -> dict
         "vision_prefixes": [p for p in VISION_PREFIXES if any(n.startswith(p) for n in vision)],
         "vision_tensors": len(vision),
         "vision_quantized": examples(n for n in vision if n.endswith(QUANTIZED_SUFFIXES)),
+        "vision_gates": sum(".mlp.gate_proj." in name for name in vision),
         "layer_prefixes": prefixes(text),
     }
 

@@ -1,0 +1,76 @@
+"""attention.gqa-math-fallback: does sdpa get grouped heads on a card whose kernels refuse them?"""
+
+from __future__ import annotations
+
+from packaging.version import Version
+
+from qvl_checks.checkpoint.folder import text_part, whole_number
+from qvl_checks.checkpoint.gpus import cards
+from qvl_checks.devices.nvml_facts import NvmlFacts
+from qvl_checks.devices.torch_facts import TorchFacts
+from qvl_checks.versions.packages_facts import PackagesFacts
+from qvl_doctor.check import check
+from qvl_doctor.facts import ModelFacts, WorkloadFacts
+from qvl_doctor.findings import Fix, Safety
+from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
+
+FIRST_BAD = Version("4.54")
+KERNELS_FROM = (8, 0)
+"""Compute capability from which flash and cuDNN kernels, which know grouped heads, exist."""
+FIX = """import transformers.integrations.sdpa_attention as sdpa
+
+sdpa.use_gqa_in_sdpa = lambda *args, **kwargs: False  # before the first forward
+"""
+
+
+@check("attention.gqa-math-fallback")
+def gqa_math_fallback(
+    model: ModelFacts,
+    workload: WorkloadFacts,
+    packages: PackagesFacts,
+    torch: TorchFacts | None,
+    nvml: NvmlFacts | None,
+) -> Judgement:
+    """Capability below 8.0, transformers from 4.54 on, sdpa, fewer key/value than query heads."""
+    found = cards(torch, nvml)
+    if found is None:
+        return blocked("neither torch nor the driver could say which GPUs there are")
+    old = [card for card in found if card.capability < KERNELS_FROM]
+    if not old:
+        return not_applicable("no GPU older than Ampere is here")
+    if workload.attention not in (None, "sdpa"):
+        return not_applicable(f"the workload runs {workload.attention}, not sdpa")
+    text = text_part(model.config)
+    heads = whole_number(text.get("num_attention_heads"))
+    shared = whole_number(text.get("num_key_value_heads"))
+    if heads is None or shared is None or shared >= heads:
+        return not_applicable(f"{model.name} has no grouped key/value heads")
+    release = packages.version("transformers")
+    if release is None:
+        return blocked("transformers is not installed")
+    evidence = {
+        "transformers": str(release),
+        "gpus": [str(card) for card in old],
+        "heads": heads,
+        "key_value_heads": shared,
+    }
+    if Version(release.base_version) < FIRST_BAD:
+        return passed(
+            f"transformers {release} repeats the key/value heads, which old cards' kernels take",
+            evidence=evidence,
+        )
+    return failed(
+        f"sdpa falls back to the math kernel on {old[0]}",
+        f"transformers {release} hands sdpa {heads} query and {shared} key/value heads. The "
+        "kernels that understand this need compute capability 8.0; what is left writes out "
+        "heads × length² in float32, slowly.",
+        evidence=evidence,
+        fixes=[
+            Fix.edit(
+                FIX,
+                summary="repeats the heads, so that the memory-efficient kernel applies; a "
+                "private function, so check it after an upgrade",
+                safety=Safety.REVIEW,
+            )
+        ],
+    )

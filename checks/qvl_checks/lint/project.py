@@ -250,18 +250,20 @@ class Resolver:
         return self.by_path.get(f"{stem}.py") or self.by_path.get(str(stem / "__init__.py"))
 
     def interesting(self) -> list[Module]:
-        """The files that mention Qwen, or import one that does."""
-        direct = {path for path, module in self.modules.items() if INTERESTING.search(module.text)}
-        chosen = set(direct)
-        if self.by_path:
+        """The files that mention Qwen, and those that import such a file, directly or not."""
+        chosen = {path for path, module in self.modules.items() if INTERESTING.search(module.text)}
+        importers: dict[str, set[str]] = {}
+        if self.by_path and chosen:
             for path, module in self.modules.items():
-                found = (
-                    self.resolve(module, name, level)
-                    for name, level in imported(module)
-                    if path not in direct
-                )
-                if any(other is not None and other.path in direct for other in found):
-                    chosen.add(path)
+                for name, level in imported(module):
+                    found = self.resolve(module, name, level)
+                    if found is not None:
+                        importers.setdefault(found.path, set()).add(path)
+        waiting = list(chosen)
+        while waiting:
+            fresh = importers.get(waiting.pop(), set()) - chosen
+            chosen |= fresh
+            waiting.extend(fresh)
         return [module for path, module in self.modules.items() if path in chosen]
 
 

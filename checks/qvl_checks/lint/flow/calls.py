@@ -228,7 +228,7 @@ def bind_parameters(
     if spec.kwarg:
         names[spec.kwarg.arg] = of(rest)
     for name in accepted - set(names):
-        if name in defaults and not keywords.open:
+        if name in defaults and not keywords.open and not keywords.spreads:
             names[name] = soften(expressions.evaluate(home, defaults[name]))
         else:
             names[name] = UNKNOWN

@@ -126,7 +126,8 @@ def spread(frame: Frame, into: DictItem, value: Value) -> None:
         if isinstance(alt.item, Const) and alt.item.value is None:
             continue
         if not isinstance(alt.item, DictItem):
-            into.open = True
+            known = isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs"
+            into.open = into.open or not known
             into.spreads.append((alt,))
             continue
         into.spreads.extend(alt.item.spreads)
@@ -344,15 +345,16 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> bool | None:
 
 def _conditional(frame: Frame, node: ast.IfExp) -> Value:
     (key, arm, sign), known = truth.condition(frame, node.test)
-    path = frame.path
+    path, tests = frame.path, frame.tests
     results: list[Value] = []
     for taken, branch in ((True, node.body), (False, node.orelse)):
         extended = frame.with_literal((key, arm, sign is taken))
         if extended is None or known is (not taken):
             continue
         frame.path = extended if known is None else path
+        frame.tests = (*tests, str(key)[:200])
         value = evaluate(frame, branch)
-        frame.path = path
+        frame.path, frame.tests = path, tests
         results.append(
             value
             if known is not None

@@ -103,7 +103,7 @@ def comprehension(frame: Frame, node: Any) -> Value:
         value = expressions.evaluate(frame, node.value)
         del key
         inputs = _comprehended_inputs(node, frame)
-        result = of(DictItem(open=True, spreads=inputs), frame.site(node))
+        result = of(DictItem(open=not inputs, spreads=inputs), frame.site(node))
     else:
         frame.loops += 1
         value = expressions.evaluate(frame, node.elt)

@@ -39,6 +39,6 @@ def _tensors(value: Value) -> Iterator[ObjectItem]:
             "trimmed",
         ):
             yield alt.item
-        elif isinstance(alt.item, ListItem) and alt.item.is_tuple:
+        elif isinstance(alt.item, ListItem) and alt.item.exact:
             for element in alt.item.elements:
                 yield from _tensors(element)

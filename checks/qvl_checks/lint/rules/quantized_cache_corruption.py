@@ -59,7 +59,7 @@ def _quantised(run: Run) -> Site | None:
         if (
             literal(keywords.get("nbits")) == 8
             or keywords.open
-            or any(_eight_bits(v) for v in cache.data.args)
+            
         ):
             return None
         if any(_eight_bits(v) for v in keywords.entries.values()):

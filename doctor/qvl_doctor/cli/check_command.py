@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
+from threading import Thread
 
 import click
 import msgspec
@@ -12,9 +14,10 @@ from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
 from qvl_doctor.errors import UsageError
-from qvl_doctor.facts import ModelFacts, WorkloadFacts
+from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts
 from qvl_doctor.judge import judge
 from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
+from qvl_doctor.policy import Policy
 from qvl_doctor.probe import Level
 from qvl_doctor.registry import Registry
 from qvl_doctor.running.examine import Examination
@@ -114,6 +117,7 @@ def command(
         import_budget_s=import_budget,
         progress=(shown := progress(sys.stderr, choice, Level(level))),
     )
+    Thread(target=_rehearse, args=(registry, formats, wished_policy), daemon=True).start()
     with shown:
         record = examination.run()
     record = msgspec.structs.replace(
@@ -121,6 +125,19 @@ def command(
     )
     report = judge(record, registry, wished_policy)
     return conclude(report, registry, wished_policy, folder, formats)
+
+
+def _rehearse(registry: Registry, formats: tuple[str, ...], policy: Policy) -> None:
+    """Judge and render nothing while the probes run: imports and templates are then ready.
+
+    What fails here fails again, and is told, when there is something to render.
+    """
+    with contextlib.suppress(Exception):
+        nothing = Record(schema="", doctor="", recorded_at="2000-01-01", level=Level.QUICK)
+        report = judge(nothing, registry, policy)
+        for name in ("terminal", *formats):
+            if (render := registry.renderer(name)) is not None:
+                render(report)
 
 
 def _model(registry: Registry, name: str | None) -> ModelFacts | None:

@@ -7,7 +7,7 @@ from qvl_checks.attention.flash_attn_files_facts import (
     FlashDistribution,
     FlashExtension,
 )
-from qvl_checks.attention.flash_attn_wheels import installing
+from qvl_checks.attention.flash_attn_wheels import installing, removing
 from qvl_checks.devices.torch_facts import TorchFacts
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_doctor.check import check
@@ -64,7 +64,7 @@ def flash_attn_abi_mismatch(
                 _why(distribution, extension, files, packages.installed.get("torch", "")),
                 confidence=Confidence.MEASURED,
                 evidence={**evidence, "first_missing": missing[0]},
-                fixes=installing(target, torch),
+                fixes=[*installing(target, torch), removing(target)],
                 explains=(
                     "attention.flash-attn-import-failed",
                     "versions.transformers-import-failed",

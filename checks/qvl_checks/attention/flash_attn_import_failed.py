@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from qvl_checks.attention.flash_attn_files_facts import FlashAttnFilesFacts
 from qvl_checks.attention.flash_attn_kernel_facts import FlashAttnKernelFacts, FlashModule
-from qvl_checks.attention.flash_attn_wheels import installing
+from qvl_checks.attention.flash_attn_wheels import installing, removing
 from qvl_checks.attention.flash_attn_wish import wished_generation
 from qvl_checks.devices.torch_facts import TorchFacts
 from qvl_checks.versions.import_outcome import headline
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_doctor.check import check
 from qvl_doctor.facts import TargetFacts, WorkloadFacts
-from qvl_doctor.findings import Confidence, Fix
+from qvl_doctor.findings import Confidence
 from qvl_doctor.judgement import Judgement, failed, not_applicable, passed
 
 
@@ -60,20 +60,7 @@ def flash_attn_import_failed(
         "are hit as well.",
         confidence=Confidence.MEASURED,
         evidence=evidence,
-        fixes=[
-            *installing(target, torch),
-            Fix.run(
-                target.python,
-                *(
-                    ("-m", "pip", "uninstall", "-y", "flash-attn")
-                    if target.has_pip
-                    else ("-c", "import flash_attn")
-                ),
-                summary="removes it, so that sdpa works at once"
-                if target.has_pip
-                else "shows the whole traceback",
-            ),
-        ],
+        fixes=[*installing(target, torch), removing(target)],
         explains=("versions.transformers-import-failed",),
     )
 

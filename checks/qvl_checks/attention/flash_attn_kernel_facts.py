@@ -46,6 +46,8 @@ class FlashAttnKernelFacts(Facts):
     probe: ClassVar[str] = "attention.flash-attn-kernel"
     modules: dict[str, FlashModule] = {}
     """``flash_attn`` (2 and 4) and ``flash_attn_interface`` (3)."""
+    cuda: bool = False
+    """Whether torch sees a CUDA device."""
     ran: bool = False
     not_run_because: str = ""
     kernel_status: str = ""

@@ -27,11 +27,13 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     torch = importlib.import_module("torch")
     modules = {name: _imported(name) for name in MODULES}
     usable = [name for name in MODULES if modules[name]["status"] == "ok"]
-    facts: dict[str, Any] = {"modules": modules, "ran": False, "rows": []}
+    # Counting does not initialise CUDA, so the fork below can still use it.
+    cuda = torch.backends.cuda.is_built() and torch.cuda.device_count() > 0
+    facts: dict[str, Any] = {"modules": modules, "cuda": cuda, "ran": False, "rows": []}
+    if not cuda:
+        return {**facts, "not_run_because": "torch sees no CUDA device"}
     if not usable:
         return {**facts, "not_run_because": "no flash-attention module could be imported"}
-    if not torch.backends.cuda.is_built() or not torch.cuda.device_count():
-        return {**facts, "not_run_because": "torch sees no CUDA device"}
     outcome = isolated(lambda: compared(usable[0], "cuda"), KERNEL_S)
     if outcome["status"] != "ok":
         return {

@@ -113,3 +113,13 @@ def installing(target: TargetFacts, torch: TorchFacts | None) -> list[Fix]:
             )
         )
     return [*fixes, USE_SDPA]
+
+
+def removing(target: TargetFacts) -> Fix:
+    """Taking it out, for who does not need it."""
+    argv = (
+        (target.python, "-m", "pip", "uninstall", "-y", "flash-attn")
+        if target.has_pip
+        else ("uv", "pip", "uninstall", "--python", target.python, "flash-attn")
+    )
+    return Fix.run(*argv, summary="removes flash-attn, so that nothing tries to load it")

@@ -29,7 +29,7 @@ def flash_attn_wrong_results(kernel: FlashAttnKernelFacts) -> Judgement:
     if not kernel.installed:
         return not_applicable("flash-attn is not installed")
     if not kernel.ran:
-        if any(module.status == "ok" for module in kernel.modules.values()):
+        if not kernel.cuda:
             return not_applicable(f"no kernel was run: {kernel.not_run_because}")
         return blocked("flash-attn cannot be imported (attention.flash-attn-import-failed)")
     if kernel.kernel_status != "ok":

@@ -121,7 +121,10 @@ class _SecondProcess:
     def context_bytes(self) -> int | None:
         """Bytes that a process takes on device 0 before its first tensor; None: not measured."""
         before = self._torch.cuda.mem_get_info(0)[0]
-        os.write(self._go, b"1")
+        try:
+            os.write(self._go, b"1")
+        except BrokenPipeError:  # it has died
+            return None
         if not select.select([self._answer], [], [], SECOND_CONTEXT_S)[0]:
             return None
         reserved = os.read(self._answer, 64)

@@ -231,7 +231,7 @@ def test_flash_attn_wrong_results(measured: tuple[KernelRow, ...], outcome: Outc
 def test_wrong_results_without_a_run() -> None:
     loaded = {"flash_attn": FlashModule(status="ok")}
     unrun = FlashAttnKernelFacts(modules=loaded, not_run_because="torch sees no CUDA device")
-    broken = FlashAttnKernelFacts(modules={"flash_attn": FlashModule(status="raised")})
+    broken = FlashAttnKernelFacts(modules={"flash_attn": FlashModule(status="raised")}, cuda=True)
     dead = FlashAttnKernelFacts(
         modules=loaded, ran=True, kernel_status="crashed", kernel_error="ended by SIGSEGV"
     )

@@ -93,3 +93,8 @@ def test_a_real_old_wheel(environment: Any) -> None:
     assert facts.model_types is not None and len(facts.model_types) > 200
     assert "qwen2_vl" not in facts.model_types
     assert (facts.accepts_dtype, facts.accepts_torch_dtype) == (False, True)
+
+
+def test_the_two_tables_of_first_releases_agree() -> None:
+    for model_type, family in families().items():
+        assert releases().since[model_type] == family.since

@@ -65,11 +65,15 @@ class CacheFacts(Facts):
     """Whether a plain forward under these settings returns a cache."""
     cached: tuple[Step, ...] = ()
     """generate with the cache on."""
+    cached_reason: str = ""
+    """The error, when it raised."""
     tolerance: float = 0.0
     logits_error: float | None = None
     """Largest relative L2 difference of a step's logits from one pass without a cache."""
     padded_error: float | None = None
     """The same for a left-padded prompt."""
+    padded_reason: str = ""
+    """The error, when it raised."""
     switches: tuple[Switch, ...] = ()
     restore: str = ""
     """Code that was executed on a model with everything turned off."""

@@ -4,13 +4,13 @@ Runs on the CPU in float32, where cached and fresh logits must agree to rounding
 does depends on the code and the settings, not on the device.
 """
 
-import json
 import math
 import time
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from qvl_checks.attention import text_tower
+from qvl_checks.kv_cache.cache_bytes import formula, growth, shape, tensor_bytes
+from qvl_checks.kv_cache.saved_settings import generation_file, user_settings
 from qvl_checks.models.build import make_config, make_inputs, make_model
 
 TEXT_TOKENS = 24
@@ -20,7 +20,6 @@ TRIED_TOKENS = 3
 TOLERANCE = 1e-3
 """Relative L2 difference of float32 logits; rounding gives about 1e-6, another context above 1."""
 IMAGE = (56, 56)
-FILE_LIMIT = 1024 * 1024
 RESTORE = """\
 model.eval()
 model.gradient_checkpointing_disable()
@@ -30,7 +29,6 @@ for module in model.modules():
         module.config.use_cache = True
 """
 """Every part of the model may hold its own copy of the configuration (it does in 4.53)."""
-GENERATION = "generation_config.json"
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
@@ -48,25 +46,27 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     watched = Watched(facts["tiny_config"], generation_file(facts).get("content"))
     dtype = str((request.get("workload") or {}).get("dtype"))
     with torch.no_grad():
-        default, default_effect, reason = watched.under_own_settings()
+        default, default_effect, default_reason = watched.observed()
         forward = watched.forward_keeps_cache()
-        if default_effect == "cached":
-            cached = default
-        else:
+        cached, cached_reason = default, default_reason
+        if default_effect != "cached":
             watched.set(True, True, False, False)
-            cached = watched.generate()
+            cached, _, cached_reason = watched.observed()
+        padded_error, padded_reason = watched.padded_error()
         return {
             "transformers": str(transformers.__version__),
             "settings": settings,
             "prompt_tokens": watched.prompt_tokens,
             "default": default["steps"],
             "default_effect": default_effect,
-            "default_reason": reason,
+            "default_reason": default_reason,
             "forward_keeps_cache": forward,
             "cached": cached["steps"],
             "tolerance": TOLERANCE,
+            "cached_reason": cached_reason,
             "logits_error": watched.distance_from_fresh(cached, watched.inputs),
-            "padded_error": watched.padded_error(),
+            "padded_error": padded_error,
+            "padded_reason": padded_reason,
             "switches": switches(watched),
             "restore": RESTORE,
             "restored_effect": watched.restored(),
@@ -76,42 +76,6 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
             "model_layers": shape(make_config(facts["config"])),
             "dtype": dtype if dtype in BYTES else "bfloat16",
         }
-
-
-def user_settings(facts: Dict[str, Any]) -> Dict[str, Any]:
-    """What the checkpoint's files say about the cache; a key is absent where a file is silent."""
-    config = facts.get("config") or {}
-    found: Dict[str, Any] = {}
-    if "use_cache" in config:
-        found["config.json: use_cache"] = config["use_cache"]
-    text = config.get("text_config")
-    if isinstance(text, dict) and "use_cache" in text:
-        found["config.json: text_config.use_cache"] = text["use_cache"]
-    generation = generation_file(facts)
-    if "error" in generation:
-        found[GENERATION] = "not readable: " + generation["error"]
-    for key in ("use_cache", "cache_implementation"):
-        if key in generation.get("content", {}):
-            found[GENERATION + ": " + key] = generation["content"][key]
-    return found
-
-
-def generation_file(facts: Dict[str, Any]) -> Dict[str, Any]:
-    """``content`` of the checkpoint's generation_config.json, or ``error``, or nothing at all."""
-    if facts.get("source") != "folder" or not facts.get("path"):
-        return {}
-    path = Path(facts["path"]) / GENERATION
-    try:
-        if path.stat().st_size > FILE_LIMIT:
-            raise ValueError("larger than any " + GENERATION)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it holds no JSON object")
-        return {"content": content}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
 def switches(watched: "Watched") -> List[Dict[str, Any]]:
@@ -205,13 +169,13 @@ class Watched:
         )
         return {"steps": list(self.steps), "sequence": out.sequences, "logits": out.logits}
 
-    def under_own_settings(self) -> Tuple[Dict[str, Any], str, str]:
-        """generate as the checkpoint has it: the run, its effect, and the error if it raised."""
+    def observed(self) -> Tuple[Dict[str, Any], str, str]:
+        """generate as the model is set now: the run, its effect, and the error if it raised."""
         try:
             run = self.generate()
             return run, self.effect(run), ""
         except Exception as error:
-            return {"steps": self.steps}, "raised", f"{type(error).__name__}: {error}"[:300]
+            return {"steps": list(self.steps)}, "raised", told(error)
 
     def effect(self, run: Dict[str, Any]) -> str:
         """``cached``: one token a step and the right logits; ``recomputed``: everything again and
@@ -225,6 +189,8 @@ class Watched:
         """Relative L2 difference, the worst step's, from one pass over the finished sequence."""
         import torch
 
+        if "sequence" not in run:
+            return None
         sequence = run["sequence"]
         extra = sequence.shape[1] - inputs["input_ids"].shape[1]
         whole = {**inputs, "input_ids": sequence}
@@ -244,8 +210,8 @@ class Watched:
             worst = max(worst, float(difference.item()))
         return float(f"{worst:.4g}") if math.isfinite(worst) else None
 
-    def padded_error(self) -> Optional[float]:
-        """The same for a left-padded prompt."""
+    def padded_error(self) -> Tuple[Optional[float], str]:
+        """The same for a left-padded prompt, and the error if it raised."""
         import torch
 
         padded = dict(self.inputs)
@@ -253,7 +219,11 @@ class Watched:
             if name in padded:
                 head = torch.zeros_like(padded[name][:, :PADDING])
                 padded[name] = torch.cat([head, padded[name]], dim=1)
-        return self.distance_from_fresh(self.generate(padded, use_cache=True), padded)
+        try:
+            run = self.generate(padded, use_cache=True)
+            return self.distance_from_fresh(run, padded), ""
+        except Exception as error:
+            return None, told(error)
 
     def forward_keeps_cache(self) -> bool:
         """Whether a plain forward, without being asked, returns a cache that holds the prompt."""
@@ -282,8 +252,7 @@ class Watched:
                 "forward_keeps_cache": None if keywords else self.forward_keeps_cache(),
             }
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:300]
-            return {"name": name, "effect": "raised", "reason": reason}
+            return {"name": name, "effect": "raised", "reason": told(error)}
         finally:
             self.set(True, True, False, False)
 
@@ -304,55 +273,9 @@ class Watched:
         """The effect after everything was turned off and the printed code was executed."""
         self.set(False, False, True, True)
         exec(RESTORE, {"model": self.model})
-        return self.effect(self.generate(tokens=TRIED_TOKENS))
+        return self.observed()[1]
 
 
-def growth(run: Dict[str, Any]) -> Optional[float]:
-    """Bytes by which all tensors of the cache together grow per token."""
-    first, last = run["steps"][0], run["steps"][-1]
-    if not first["length"] or not last["length"] or last["length"] == first["length"]:
-        return None
-    return float((last["bytes"] - first["bytes"]) / (last["length"] - first["length"]))
-
-
-def tensor_bytes(thing: Any, seen: Optional[Dict[int, Any]] = None) -> List[int]:
-    """Sizes of every tensor that a cache object holds, in any release's layout."""
-    import torch
-
-    seen = {} if seen is None else seen
-    if id(thing) in seen:
-        return []
-    seen[id(thing)] = thing
-    if isinstance(thing, torch.Tensor):
-        return [thing.numel() * thing.element_size()]
-    if isinstance(thing, dict):
-        parts = list(thing.values())
-    elif isinstance(thing, (list, tuple)):
-        parts = list(thing)
-    elif type(thing).__module__.startswith("transformers.") and hasattr(thing, "__dict__"):
-        parts = list(vars(thing).values())
-    else:
-        return []
-    return [size for part in parts for size in tensor_bytes(part, seen)]
-
-
-def shape(config: Any) -> Dict[str, int]:
-    """Layers, layers that keep every token, key/value heads, head size of a language model."""
-    text = config.get_text_config()
-    layers = int(text.num_hidden_layers)
-    kinds = getattr(text, "layer_types", None)
-    full = sum(kind == "full_attention" for kind in kinds) if kinds else layers
-    heads = int(text.num_attention_heads)
-    return {
-        "layers": layers,
-        "full_attention_layers": full,
-        "kv_heads": int(getattr(text, "num_key_value_heads", None) or heads),
-        "head_dim": int(getattr(text, "head_dim", None) or text.hidden_size // heads),
-    }
-
-
-def formula(config: Any, bytes_per_value: int) -> int:
-    """2 (K and V) x layers that keep every token x key/value heads x head size x bytes."""
-    numbers = shape(config)
-    per_layer = 2 * numbers["kv_heads"] * numbers["head_dim"] * bytes_per_value
-    return numbers["full_attention_layers"] * per_layer
+def told(error: Exception) -> str:
+    """The error in one line."""
+    return f"{type(error).__name__}: {error}"[:300]

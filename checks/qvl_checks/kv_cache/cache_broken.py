@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from qvl_checks.kv_cache.behaviour_facts import CacheFacts, Switch
@@ -17,18 +18,9 @@ def cache_broken(cache: CacheFacts) -> Judgement:
         return inconclusive(f"Not measured: {cache.reason}")
     evidence = _evidence(cache)
     lengths = [step.length for step in cache.cached]
-    expected = [cache.prompt_tokens + step for step in range(len(lengths))]
-    if not lengths or None in lengths:
+    if not cache.cached_reason and (not lengths or None in lengths):
         return inconclusive("The length of the cache could not be read", evidence=evidence)
-    faults = []
-    if lengths != expected:
-        faults.append(f"the cache holds {lengths} tokens after the steps, expected {expected}")
-    if not _agrees(cache.logits_error, cache.tolerance):
-        faults.append(f"cached logits differ from fresh ones by {_size(cache.logits_error)}")
-    if not _agrees(cache.padded_error, cache.tolerance):
-        faults.append(
-            f"with left padding cached logits differ from fresh ones by {_size(cache.padded_error)}"
-        )
+    faults = list(_faults(cache, lengths))
     if cache.default_effect in ("wrong", "raised") and not faults and cache.turned_off_by:
         return _half_off(cache, evidence)
     lost = [switch for switch in cache.switches if switch.effect in ("wrong", "raised")]
@@ -54,6 +46,22 @@ def cache_broken(cache: CacheFacts) -> Judgement:
         evidence=evidence,
         fixes=[Fix.advise(_advice(switch)) for switch in lost],
     )
+
+
+def _faults(cache: CacheFacts, lengths: list[int | None]) -> Iterator[str]:
+    expected = [cache.prompt_tokens + step for step in range(len(lengths))]
+    if cache.cached_reason:
+        yield f"generate with the cache raises {cache.cached_reason}"
+    elif lengths != expected:
+        yield f"the cache holds {lengths} tokens after the steps, expected {expected}"
+    if not cache.cached_reason and not _agrees(cache.logits_error, cache.tolerance):
+        yield f"cached logits differ from fresh ones by {_size(cache.logits_error)}"
+    if cache.padded_reason:
+        yield f"with left padding generate raises {cache.padded_reason}"
+    elif not _agrees(cache.padded_error, cache.tolerance):
+        yield "with left padding cached logits differ from fresh ones by " + _size(
+            cache.padded_error
+        )
 
 
 def _half_off(cache: CacheFacts, evidence: dict[str, Any]) -> Judgement:

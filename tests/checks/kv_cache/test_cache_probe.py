@@ -1,0 +1,224 @@
+"""The cache probe, run for real in the target of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import qvl_checks
+from qvl_checks.kv_cache.behaviour_facts import CACHE, CacheFacts
+from qvl_checks.kv_cache.cache_broken import cache_broken
+from qvl_checks.kv_cache.cache_disabled import cache_disabled
+from qvl_checks.kv_cache.cache_size import cache_size
+from qvl_checks.models.catalogue import published_config, resolve
+from qvl_doctor.facts import ModelFacts, ProbeStatus, WorkloadFacts
+from qvl_doctor.findings import Outcome
+from qvl_doctor.running.client import AgentClient
+
+TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
+QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
+
+PUBLISHED_BYTES = {
+    "Qwen2-VL-2B": 28672,
+    "Qwen2-VL-7B": 57344,
+    "Qwen2-VL-72B": 327680,
+    "Qwen2.5-VL-3B": 36864,
+    "Qwen2.5-VL-7B": 57344,
+    "Qwen2.5-VL-32B": 262144,
+    "Qwen2.5-VL-72B": 327680,
+    "Qwen3-VL-2B": 114688,
+    "Qwen3-VL-4B": 147456,
+    "Qwen3-VL-8B": 147456,
+    "Qwen3-VL-32B": 262144,
+    "Qwen3-VL-30B-A3B": 98304,
+    "Qwen3-VL-235B-A22B": 192512,
+    "Qwen3.5-0.8B": 12288,
+    "Qwen3.5-9B": 32768,
+    "Qwen3.5-27B": 65536,
+    "Qwen3.5-35B-A3B": 20480,
+}
+"""Bytes per token in bfloat16, computed by hand from the published configurations."""
+
+FAULTS = '''
+from qvl_checks.kv_cache import behaviour_probe, cache_bytes
+
+
+def formulas(request):
+    from qvl_checks.models.build import make_config
+
+    configs = request["configs"]
+    return {name: cache_bytes.formula(make_config(configs[name]), 2) for name in configs}
+
+
+def with_update(change):
+    from transformers.cache_utils import DynamicCache
+
+    original = DynamicCache.update
+
+    def update(self, key, value, *arguments, **keywords):
+        return change(original, self, key, value, *arguments, **keywords)
+
+    DynamicCache.update = update
+
+
+def forgetful(request):
+    """The second and later tokens see a damaged past."""
+
+    def change(original, cache, key, value, *arguments, **keywords):
+        keys, values = original(cache, key, value, *arguments, **keywords)
+        if key.shape[-2] == 1:
+            values = values.clone()
+            values[..., :-1, :] *= 0.5
+        return keys, values
+
+    with_update(change)
+    return behaviour_probe.run(request)
+
+
+def doubling(request):
+    """Every entry is stored twice."""
+
+    def change(original, cache, key, value, *arguments, **keywords):
+        original(cache, key, value, *arguments, **keywords)
+        return original(cache, key, value, *arguments, **keywords)
+
+    with_update(change)
+    return behaviour_probe.run(request)
+'''
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
+    """One agent for all, as in a real run; it also knows a package of faulty caches."""
+    package = tmp_path_factory.mktemp("faulty") / "faulty"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "caches.py").write_text(FAULTS)
+    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
+    for name in ("torch", "transformers"):
+        state = agent.import_module(name, 120.0)
+        assert state.status is ProbeStatus.OK, state.reason
+    yield agent
+    agent.close()
+
+
+def facts(client: AgentClient, model: ModelFacts | None, entry: str = CACHE.entry) -> CacheFacts:
+    assert model is not None
+    request = {
+        "level": "quick",
+        "model": msgspec.to_builtins(model),
+        "workload": msgspec.to_builtins(WorkloadFacts()),
+    }
+    record = client.run(entry, request, CACHE.budget_s)
+    assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
+    return msgspec.convert(record.data, CacheFacts)
+
+
+def folder(path: Path, config: dict[str, Any], generation: str | None = None) -> ModelFacts:
+    full = {**published_config("Qwen2.5-VL-7B"), **config}
+    (path / "config.json").write_text(json.dumps(full))
+    if generation is not None:
+        (path / "generation_config.json").write_text(generation)
+    model = resolve(str(path))
+    assert model is not None
+    return model
+
+
+@pytest.mark.parametrize(
+    "model", ["Qwen2-VL-2B", "Qwen2.5-VL-7B", "Qwen3-VL-8B", "Qwen3-VL-30B-A3B", "Qwen3.5-9B"]
+)
+def test_every_family_keeps_a_sound_cache(client: AgentClient, model: str) -> None:
+    found = facts(client, resolve(model))
+    assert [step.fed for step in found.default] == [found.prompt_tokens, 1, 1, 1]
+    assert [step.length for step in found.cached] == [found.prompt_tokens + i for i in range(4)]
+    assert found.logits_error is not None and found.logits_error < 1e-4
+    assert found.padded_error is not None and found.padded_error < 1e-4
+    assert found.measured_bytes_per_token == found.formula_bytes_per_token
+    assert found.model_bytes_per_token == PUBLISHED_BYTES[model]
+    assert found.restored_effect == "cached"
+    for check in (cache_disabled, cache_broken):
+        assert check.judge(cache=found).outcome is Outcome.PASS
+
+
+def test_the_formula_gives_the_published_sizes(client: AgentClient) -> None:
+    configs = {name: published_config(name) for name in PUBLISHED_BYTES}
+    record = client.run("faulty.caches:formulas", {"configs": configs}, 60.0)
+    assert record.data == PUBLISHED_BYTES
+
+
+def test_who_can_turn_it_off_is_measured(client: AgentClient) -> None:
+    switches = {switch.name: switch for switch in facts(client, resolve("Qwen2.5-VL-7B")).switches}
+    call = switches["generate(use_cache=False)"]
+    assert call.effect == "recomputed"
+    assert call.fed[1] == (call.fed[0] or 0) + 1
+    assert switches["generation_config.use_cache = False"].effect == "recomputed"
+    assert switches["config.use_cache = False"].forward_keeps_cache is False
+    assert switches["model.train()"].effect == "cached"
+    # Each step gets one token and no past: not slow, but wrong.
+    assert switches["model.train() with gradient checkpointing"].effect == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("config", "generation", "culprit"),
+    [
+        ({"use_cache": False}, None, "config.json: use_cache is False"),
+        ({}, '{"use_cache": false}', "generation_config.json: use_cache is False"),
+    ],
+)
+def test_a_saved_setting_that_turns_it_off_is_found_and_named(
+    client: AgentClient,
+    tmp_path: Path,
+    config: dict[str, Any],
+    generation: str | None,
+    culprit: str,
+) -> None:
+    found = facts(client, folder(tmp_path, config, generation))
+    judgement = cache_disabled.judge(cache=found)
+    assert judgement.outcome is Outcome.FAIL
+    assert culprit in judgement.cause
+    # The cache itself is in order, once it is on.
+    assert cache_broken.judge(cache=found).outcome is Outcome.PASS
+
+
+def test_a_generation_file_that_is_silent_leaves_generate_cached(
+    client: AgentClient, tmp_path: Path
+) -> None:
+    found = facts(client, folder(tmp_path, {"use_cache": False}, '{"do_sample": false}'))
+    assert found.default_effect == "cached"
+    assert not found.forward_keeps_cache
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "\x00", "[" * 100_000])
+def test_a_damaged_generation_file_is_recorded_and_does_not_stop_the_probe(
+    client: AgentClient, tmp_path: Path, content: str
+) -> None:
+    found = facts(client, folder(tmp_path, {}, content))
+    assert "not readable" in found.settings["generation_config.json"]
+    assert found.default_effect == "cached"
+
+
+def test_a_cache_that_damages_the_past_is_caught(client: AgentClient) -> None:
+    found = facts(client, resolve("Qwen2.5-VL-7B"), "faulty.caches:forgetful")
+    assert found.logits_error is not None and found.logits_error > found.tolerance
+    assert cache_broken.judge(cache=found).outcome is Outcome.FAIL
+
+
+def test_a_cache_that_stores_twice_is_caught(client: AgentClient) -> None:
+    found = facts(client, resolve("Qwen2.5-VL-7B"), "faulty.caches:doubling")
+    assert found.measured_bytes_per_token == 2 * found.formula_bytes_per_token
+    assert cache_broken.judge(cache=found).outcome is Outcome.FAIL
+    model = resolve("Qwen2.5-VL-7B")
+    size = cache_size.judge(cache=found, model=model, workload=WorkloadFacts())
+    assert size.outcome is Outcome.FAIL
+
+
+def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+    record = client.run(CACHE.entry, {"model": {"model_type": "other"}}, 30.0)
+    assert "not of a family" in record.data["reason"]

@@ -31,7 +31,6 @@ FFMPEG = ("avcodec", "avformat", "avutil")
 IMPORT_S = 25.0
 SOURCE_LIMIT = 1024 * 1024
 AVAILABLE = re.compile(r"^is_(\w+)_available$")
-READ_VIDEO = re.compile(r"\bread_video\b")
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +89,18 @@ def torchvision_reads_videos() -> bool | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     source = Path(next(iter(spec.submodule_search_locations)), "io", "__init__.py")
-    return READ_VIDEO.search(_text(source)) is not None
+    return offers_read_video(_text(source))
+
+
+def offers_read_video(source: str) -> bool:
+    """Whether the text of ``torchvision/io/__init__.py`` brings ``read_video`` from its own
+    package; from 0.26 on the name only stands in an import of a package that is not public."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.level > 0
+        and any(alias.name == "read_video" for alias in node.names)
+        for node in ast.walk(ast.parse(source))
+    )
 
 
 def qwen_vl_utils() -> dict[str, Any]:

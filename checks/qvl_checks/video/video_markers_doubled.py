@@ -12,7 +12,7 @@ from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, not_a
 CURE = """\
 text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 text = text.replace("<|vision_start|><|video_pad|><|vision_end|>", "<|video_pad|>")
-inputs = processor(text=[text], videos=videos, video_metadata=video_metadata, return_tensors="pt")"""
+inputs = processor(text=[text], videos=videos, video_metadata=metadata, return_tensors="pt")"""
 
 
 @check("video.video-markers-doubled")

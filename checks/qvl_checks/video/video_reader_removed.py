@@ -18,10 +18,15 @@ def video_reader_removed(readers: ReadersFacts, target: TargetFacts) -> Judgemen
     choice, evidence = choose(readers), summary(readers)
     if choice.used != LAST_RESORT:
         reader = readers.readers[choice.used]
+        if not reader.status and not readers.torchvision_reads_videos:
+            return not_applicable(
+                f"whether {choice.used}, which is installed, loads is tested from --level standard "
+                "on",
+                evidence=evidence,
+            )
         return passed(
             f"Videos are read with {choice.used} {reader.version or ''}".rstrip()
             + ", not with torchvision",
-            "" if reader.status else "That it loads is tested from --level standard on.",
             confidence=Confidence.MEASURED if reader.status == "ok" else Confidence.DERIVED,
             evidence=evidence,
         )
@@ -40,7 +45,7 @@ def video_reader_removed(readers: ReadersFacts, target: TargetFacts) -> Judgemen
             evidence=evidence,
         )
     because = "".join(
-        f" {name} is installed and does not load: {reason}."
+        f" {name} is installed and does not load: {reason[:160]}."
         for name, reason in choice.broken.items()
         if name in (*readers.qwen_vl_utils.order, choice.chosen)
     )

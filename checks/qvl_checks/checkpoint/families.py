@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qvl_checks.checkpoint.files_facts import Tensors
 from qvl_checks.models.catalogue import Family, families
+from qvl_doctor.facts import ModelFacts
 
 CONDITIONAL = "ForConditionalGeneration"
 
@@ -41,3 +42,9 @@ def contradiction(model_type: str, tensors: Tensors) -> str | None:
     if model_type == "qwen2_5_vl" and tensors.vision_tensors and not tensors.vision_gates:
         return "a vision tower without gated MLPs, as Qwen2-VL has"
     return None
+
+
+def architectures(model: ModelFacts) -> list[str]:
+    """The class names in ``architectures``; nonsense is left out."""
+    named = model.config.get("architectures")
+    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qvl_checks.checkpoint.families import CONDITIONAL, family_of_class, known
+from qvl_checks.checkpoint.families import CONDITIONAL, architectures, family_of_class, known
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts
 from qvl_checks.checkpoint.folder import names_complete, vision_part, without_folder
 from qvl_checks.versions.transformers_surface_facts import TransformersSurfaceFacts
@@ -56,12 +56,8 @@ def wrong_auto_class(
             evidence=evidence,
             fixes=[_save_again()],
         )
-    first = next(iter(model.config.get("architectures") or ()), None)
-    if (
-        isinstance(first, str)
-        and family_of_class(first) == model.model_type
-        and not first.endswith(CONDITIONAL)
-    ):
+    first = next(iter(architectures(model)), "")
+    if family_of_class(first) == model.model_type and not first.endswith(CONDITIONAL):
         return failed(
             f"The folder was saved from {first}, not from {model.class_name}",
             "Programs that build the class named in architectures get a model without its output "

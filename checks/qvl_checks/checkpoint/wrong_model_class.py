@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qvl_checks.checkpoint.families import contradiction, family_of_class, known
+from qvl_checks.checkpoint.families import architectures, contradiction, family_of_class, known
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts
 from qvl_checks.checkpoint.folder import names_complete, without_folder
 from qvl_doctor.check import check
@@ -19,7 +19,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
         return absent
     if model.model_type not in known():
         return not_applicable(f"{model.model_type or 'its config.json'} is no Qwen-VL family")
-    named = _architectures(model)
+    named = architectures(model)
     tensors = files.tensors
     evidence = {
         "model_type": model.model_type,
@@ -37,7 +37,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
             "The two belong to different families. Loaders that follow the one or the other build "
             "different layers; weights that a class wants and the files lack get random values.",
             evidence=evidence,
-            fixes=[_base_config(model)],
+            fixes=[_base_config()],
         )
     if not tensors.count or not names_complete(files):
         return blocked("not all tensor names could be read from the folder", evidence=evidence)
@@ -49,7 +49,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
             "built fills what it does not find with random values.",
             confidence=Confidence.MEASURED,
             evidence=evidence,
-            fixes=[_base_config(model)],
+            fixes=[_base_config()],
         )
     return passed(
         f"config.json and the weights are both {model.family}: load them as {model.class_name}",
@@ -59,12 +59,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
     )
 
 
-def _architectures(model: ModelFacts) -> list[str]:
-    named = model.config.get("architectures")
-    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-
-
-def _base_config(model: ModelFacts) -> Fix:
+def _base_config() -> Fix:
     return Fix.advise(
         "Put the config.json back that these weights were saved with (of the base model if it was "
         "copied from another one); train and evaluate again what was made with the wrong one.",

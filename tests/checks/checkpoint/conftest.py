@@ -81,9 +81,7 @@ def whole() -> Callable[..., CheckpointFilesFacts]:
             },
             "tokenizer": Tokenizer(state="read", padding_side="right"),
             "chat_templates": (
-                ChatTemplate(
-                    place="chat_template.json", slots=("<|image_pad|>",), characters=1100
-                ),
+                ChatTemplate(place="chat_template.json", slots=("<|image_pad|>",), characters=1100),
             ),
             "shards": SHARDS,
             "index": Index(

@@ -79,7 +79,9 @@ def command(
     ignore: tuple[str, ...],
     fail_on: str,
 ) -> None:
-    """Find loading and inference mistakes in Python files, folders and notebooks, without running them."""
+    """Find loading and inference mistakes in Python files, folders and notebooks, without running
+    them.
+    """
     if fix and show_diff:
         raise click.UsageError(
             "--fix changes files and --diff only shows the changes; give one of them."
@@ -100,7 +102,9 @@ def command(
 
 
 def repair(files: list[Path], release: Version, wanted: set[str], write: bool) -> None:
-    """Apply or show the safe fixes of Python files; notebooks and unreadable files are left alone."""
+    """Apply or show the safe fixes of Python files; notebooks and unreadable files are left
+    alone.
+    """
     for file in files:
         if file.suffix == ".ipynb":
             continue

@@ -21,7 +21,9 @@ SKIPPED = {
 
 
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The Python files and notebooks under the paths, each once; links to folders are not followed below them."""
+    """The Python files and notebooks under the paths, each once; links to folders are not followed
+    below them.
+    """
     seen: set[str] = set()
     for path in paths:
         for file in _below(path):

@@ -1,4 +1,6 @@
-"""The resolved program that rules look at: events by kind, and answers about models, dtypes and attention."""
+"""The resolved program that rules look at: events by kind, and answers about models, dtypes and
+attention.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ class Program:
             self._runs.setdefault(id(run.model), []).append(run)
             for encode in self.inputs_of(run):
                 self._consumers.setdefault(id(encode), []).append(run)
-        self._trains: dict[int, bool] = {}
+        self._trains = self._find_training()
         self._encodes: dict[int, list[ev.Encode]] = {}
         for encode in self.of(ev.Encode):
             self._encodes.setdefault(id(encode.processor and encode.processor.data), []).append(
@@ -85,10 +87,12 @@ class Program:
         """Imported names and names reached through imported packages, in order."""
         return [*self.of(ev.Import), *self.of(ev.ReadName)]
 
-    # --- families -----------------------------------------------------------------------------------------------------
+    # --- families ---
 
     def families(self, load: ev.Load | ev.LoadProcessor) -> frozenset[str]:
-        """The Qwen-VL families that a load may mean; empty if it is another model or not known to be Qwen-VL."""
+        """The Qwen-VL families that a load may mean; empty if it is another model or not known to
+        be Qwen-VL.
+        """
         key = id(load)
         if key not in self._families:
             self._families[key] = self._resolve(load)
@@ -176,17 +180,15 @@ class Program:
 
     def trains(self, module: Module) -> bool:
         """Whether a file trains: its loads and forwards follow other rules."""
-        if id(module) not in self._trains:
-            self._trains[id(module)] = self._find_training(module)
-        return self._trains[id(module)]
+        return id(module) in self._trains
 
-    def _find_training(self, module: Module) -> bool:
+    def _find_training(self) -> set[int]:
         names = ("backward", "Trainer", "TrainingArguments", "SFTConfig", "GRPOConfig", "DPOConfig")
-        return any(
-            call.name.rpartition(".")[2].endswith(names) or ".optim." in f".{call.name}"
+        return {
+            id(call.site.module)
             for call in self.of(ev.Call)
-            if call.site.module is module
-        )
+            if call.name.rpartition(".")[2].endswith(names) or ".optim." in f".{call.name}"
+        }
 
     def calls(self, *endings: str) -> list[ev.Call]:
         """Library calls by the last part of their name."""
@@ -227,12 +229,14 @@ class Program:
         return self._writes.get(id(load), [])
 
     def chosen_by_condition(self, load: ev.Load | ev.LoadProcessor) -> bool:
-        """Whether surrounding conditions look at the model, so that its id at this place is not the default one."""
+        """Whether surrounding conditions look at the model, so that its id at this place is not
+        the default one.
+        """
         tests = [key for key, _, _ in load.path if isinstance(key, str)]
         soft = any(alt.soft for alt in load.source)
         return any(soft or _ABOUT_MODEL.search(test) for test in tests)
 
-    # --- arguments ----------------------------------------------------------------------------------------------------
+    # --- arguments ---
 
     def dtype(self, load: ev.Load) -> Value:
         """The dtype argument under either name; Absent alternatives where none is given."""

@@ -70,7 +70,9 @@ def family_of_class(name: str) -> str | None:
 
 
 def families_of_name(text: str) -> frozenset[str]:
-    """The families that a model id or path may mean; U+0000 marks unknown parts; empty if it is no Qwen-VL."""
+    """The families that a model id or path may mean; U+0000 marks unknown parts; empty if it is no
+    Qwen-VL.
+    """
     parts = [part for part in text.lower().replace("\\", "/").split("/") if part]
     for candidate in (*reversed(parts), text.lower()):
         if _OTHERS.search(candidate):
@@ -100,7 +102,9 @@ def is_prequantised(text: str) -> bool:
 
 
 def pixel_style(families: frozenset[str]) -> str | None:
-    """'A' for preprocessor files with min_pixels and max_pixels, 'B' for those with `size`; None if unclear."""
+    """'A' for preprocessor files with min_pixels and max_pixels, 'B' for those with `size`; None
+    if unclear.
+    """
     if families and families <= QWEN2:
         return "A"
     if families and families <= QWEN3:

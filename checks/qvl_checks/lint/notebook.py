@@ -15,7 +15,9 @@ OTHER_LANGUAGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One code cell: its number in the notebook (from 1) and its first line in the joined text (from 1)."""
+    """One code cell: its number in the notebook (from 1) and its first line in the joined text
+    (from 1).
+    """
 
     number: int
     first_line: int

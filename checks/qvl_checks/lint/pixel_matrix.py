@@ -1,11 +1,14 @@
-"""Which way to limit pixels works where, as measured on four releases (a 2048 x 1365 image, a cap of 200,000 pixels)."""
+"""Which way to limit pixels works where, as measured on four releases (a 2048 x 1365 image, a cap
+of 200,000 pixels).
+"""
 
 from packaging.version import Version
 
 IGNORED = True
 HONOURED = False
 
-# way -> one string per measured release; the columns are A-slow, A-fast, B-slow, B-fast; "+" honoured, "-" ignored
+# way -> one string per measured release; the columns are A-slow, A-fast, B-slow, B-fast;
+# "+" is honoured, "-" is ignored
 _MEASURED: dict[str, tuple[str, str, str, str]] = {
     "load max_pixels": ("+++-", "+++-", "++++", "++++"),
     "load both": ("++++", "++++", "++++", "++++"),

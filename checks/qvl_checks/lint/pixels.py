@@ -12,6 +12,7 @@ from .flow.values import (
     ListItem,
     ObjectItem,
     Site,
+    Text,
     Value,
     is_given,
     literal,
@@ -131,9 +132,8 @@ def fully_known(messages: Value, depth: int = 0) -> bool:
                 alt.item.entries["content"], depth + 1
             ):
                 return False
-        elif not (isinstance(alt.item, Const) and depth > 1):
-            if not (depth > 1 and type(alt.item).__name__ == "Text"):
-                return False
+        elif depth <= 1 or not isinstance(alt.item, (Const, Text)):
+            return False
     return True
 
 

@@ -46,7 +46,9 @@ LINES = re.compile(r"\r\n|\r|\n")
 
 
 def lint_source(source: str, path: str, transformers: Version) -> list[LintFinding]:
-    """The findings of one file's text, judged for one release of transformers. Never raises for any text."""
+    """The findings of one file's text, judged for one release of transformers. Never raises for
+    any text.
+    """
     return _with_deep_stack(lambda: _lint([Source(path, source)], transformers, {}))
 
 
@@ -101,7 +103,8 @@ def _with_deep_stack(work: Callable[[], list[LintFinding]]) -> list[LintFinding]
 
     def run() -> None:
         collecting = gc.isenabled()
-        gc.disable()  # syntax trees are many small objects without cycles that matter; collecting doubles the time
+        # Syntax trees are many small objects without cycles: collecting doubles the time.
+        gc.disable()
         try:
             results.append(work())
         except BaseException as error:
@@ -220,7 +223,9 @@ class Resolver:
         self._names = {part for path in self.by_path for part in Path(path).with_suffix("").parts}
 
     def resolve(self, importer: Module, name: str, level: int) -> Module | None:
-        """The analysed file that `from <level dots><name>` in `importer` means, or None for a library."""
+        """The analysed file that `from <level dots><name>` in `importer` means, or None for a
+        library.
+        """
         if not self.by_path:
             return None
         if not level and name.partition(".")[0] in LIBRARIES:
@@ -268,7 +273,9 @@ class Resolver:
 
 
 def imported(module: Module) -> Iterator[tuple[str, int]]:
-    """The modules that a file names in import statements, as (name, level); a scan of the text, fast and generous."""
+    """The modules that a file names in import statements, as (name, level); a scan of the text,
+    fast and generous.
+    """
     for dots, name, names, plain in IMPORT.findall(module.text):
         if plain:
             for part in plain.split(","):

@@ -6,7 +6,9 @@ COMMENT = re.compile(r"#\s*qvl-doctor:\s*ignore(?:\[([^\]]*)\])?")
 
 
 def suppressed(line: str, rule_id: str) -> bool:
-    """Whether the line's comment silences this rule; ids may be given with or without their topic."""
+    """Whether the line's comment silences this rule; ids may be given with or without their
+    topic.
+    """
     found = COMMENT.search(line)
     if found is None:
         return False

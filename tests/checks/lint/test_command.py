@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from qvl_checks.lint.command import command
 
 from .snippets import HEAD, M25
@@ -29,7 +30,11 @@ def test_json_contract(bad: Path) -> None:
     assert result.exit_code == 1
     (finding,) = json.loads(result.output)["findings"]
     assert {"id", "file", "line", "column", "level", "message", "fix"} <= set(finding)
-    assert (finding["id"], finding["line"], finding["level"]) == ("memory.dispatch-undone", BAD.count("\n") - 1, "warning")
+    assert (finding["id"], finding["line"], finding["level"]) == (
+        "memory.dispatch-undone",
+        BAD.count("\n") - 1,
+        "warning",
+    )
 
 
 def test_sarif_has_rules_results_and_fixes(bad: Path) -> None:
@@ -68,16 +73,28 @@ def test_fix_and_diff(bad: Path) -> None:
 
 
 def test_suppression_comment(bad: Path) -> None:
-    bad.write_text(BAD.replace("m.to('cuda')", "m.to('cuda')  # qvl-doctor: ignore[dispatch-undone]"))
+    bad.write_text(
+        BAD.replace("m.to('cuda')", "m.to('cuda')  # qvl-doctor: ignore[dispatch-undone]")
+    )
     assert run(bad).exit_code == 0
 
 
 def test_notebook_maps_cells_and_lines(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# m.to('cuda')"]},
-        {"cell_type": "code", "source": ["!pip install transformers\n", "%matplotlib inline\n", *HEAD.splitlines(True)]},
+        {
+            "cell_type": "code",
+            "source": [
+                "!pip install transformers\n",
+                "%matplotlib inline\n",
+                *HEAD.splitlines(True),
+            ],
+        },
         {"cell_type": "code", "source": "%%bash\nm.to('cuda'"},
-        {"cell_type": "code", "source": "files = !ls\n" + M25.replace("'cuda:0'", "'auto'") + "m.to('cuda')\nm?"},
+        {
+            "cell_type": "code",
+            "source": "files = !ls\n" + M25.replace("'cuda:0'", "'auto'") + "m.to('cuda')\nm?",
+        },
     ]
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells, "nbformat": 4}))
@@ -88,10 +105,13 @@ def test_notebook_maps_cells_and_lines(tmp_path: Path) -> None:
 def test_package_values_cross_files(tmp_path: Path) -> None:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg/__init__.py").write_text("")
-    (tmp_path / "pkg/config.py").write_text("MODEL = 'Qwen/Qwen2.5-VL-7B-Instruct'\nATTN = 'eager'\n")
+    (tmp_path / "pkg/config.py").write_text(
+        "MODEL = 'Qwen/Qwen2.5-VL-7B-Instruct'\nATTN = 'eager'\n"
+    )
     (tmp_path / "pkg/load.py").write_text(
-        "from .config import ATTN, MODEL\nfrom transformers import AutoModelForImageTextToText as A\n"
-        "def get():\n    return A.from_pretrained(MODEL, dtype='bfloat16', device_map='auto', attn_implementation=ATTN)\n"
+        "from .config import ATTN, MODEL\nfrom transformers import AutoModelForImageTextToText as"
+        " A\ndef get():\n    return A.from_pretrained(MODEL, dtype='bfloat16', device_map='auto',"
+        " attn_implementation=ATTN)\n"
     )
     (tmp_path / "main.py").write_text("from pkg.load import get\nm = get()\nm.cuda()\n")
     found = json.loads(run(tmp_path, "--format", "json").output)["findings"]
@@ -116,7 +136,17 @@ def test_broken_files_give_one_record_and_the_rest_goes_on(bad: Path, tmp_path: 
     result = run(tmp_path, "--format", "json")
     found = json.loads(result.output)["findings"]
     records = {Path(f["file"]).name: f["line"] for f in found if f["id"] == "lint.not-analysed"}
-    assert {"syntax.py", "null.py", "utf.py", "cookie.py", "deep.py", "long.py", "book.ipynb"} <= set(records)
+    assert {
+        "syntax.py",
+        "null.py",
+        "utf.py",
+        "cookie.py",
+        "deep.py",
+        "long.py",
+        "book.ipynb",
+    } <= set(records)
     assert records["syntax.py"] == 2 and records["null.py"] == 2 and records["utf.py"] == 2
-    assert [f["id"] for f in found if Path(f["file"]).name == "bad.py"] == ["memory.dispatch-undone"]
+    assert [f["id"] for f in found if Path(f["file"]).name == "bad.py"] == [
+        "memory.dispatch-undone"
+    ]
     assert all(f["level"] == "info" for f in found if f["id"] == "lint.not-analysed")

@@ -1,9 +1,12 @@
-"""Safe fixes change what they must, leave every other byte, cure the finding, and are idempotent."""
+"""Safe fixes change what they must, leave every other byte, cure the finding, and are
+idempotent.
+"""
 
 import ast
 
 import pytest
 from packaging.version import Version
+
 from qvl_checks.lint import lint_source
 from qvl_checks.lint.edits import diff, fix_source
 from qvl_checks.lint.rules import registry
@@ -15,7 +18,9 @@ FIXABLE = [
     (rule, release, text)
     for rule, (fires, _) in CASES.items()
     for release, text in fires
-    if any(f.id == rule and f.fix and f.fix.edits for f in lint_source(text, "a.py", Version(release)))
+    if any(
+        f.id == rule and f.fix and f.fix.edits for f in lint_source(text, "a.py", Version(release))
+    )
 ]
 
 
@@ -39,14 +44,20 @@ def test_fix_cures_and_is_idempotent(rule: str, release: str, text: str, newline
     fixed, cured = fix_source(data, "a.py", version, {rule})
     assert cured >= 1
     ast.parse(fixed)
-    assert not any(f.id == rule and f.fix and f.fix.edits for f in lint_source(fixed.decode(), "a.py", version))
+    assert not any(
+        f.id == rule and f.fix and f.fix.edits for f in lint_source(fixed.decode(), "a.py", version)
+    )
     assert fix_source(fixed, "a.py", version, {rule}) == (fixed, 0)
     untouched = set(data.split(newline.encode())) & set(fixed.split(newline.encode()))
     assert len(untouched) >= len(set(data.split(newline.encode()))) - 3
 
 
 def test_exact_bytes_around_a_fix() -> None:
-    text = "﻿# héllo\r\n" + HEAD.replace("\n", "\r\n") + "m = L25( Q25,torch_dtype = 'auto' )  # ünï\r\n"
+    text = (
+        "﻿# héllo\r\n"
+        + HEAD.replace("\n", "\r\n")
+        + "m = L25( Q25,torch_dtype = 'auto' )  # ünï\r\n"
+    )
     data = text.encode()
     fixed, _ = fix_source(data, "a.py", Version("5.0.0"), ALL)
     assert fixed == data.replace(b"torch_dtype = ", b"dtype = ")
@@ -59,13 +70,21 @@ def test_statement_that_only_moves_goes_away() -> None:
 
 
 def test_parenthesised_last_argument_is_not_broken() -> None:
-    text = HEAD3 + P3 + "c = []\n" + T + "im, vi = process_vision_info(\n    (c),\n)\nx = p(text=[t], images=im)\n"
+    text = (
+        HEAD3
+        + P3
+        + "c = []\n"
+        + T
+        + "im, vi = process_vision_info(\n    (c),\n)\nx = p(text=[t], images=im)\n"
+    )
     fixed, _ = fix_source(text.encode(), "a.py", Version("4.57.1"), ALL)
     ast.parse(fixed)
 
 
 def test_declared_encoding_survives() -> None:
-    data = ("# -*- coding: latin-1 -*-\n" + HEAD + M25.replace("dtype", "torch_dtype", 1) + "s = 'é'\n").encode("latin-1")
+    data = (
+        "# -*- coding: latin-1 -*-\n" + HEAD + M25.replace("dtype", "torch_dtype", 1) + "s = 'é'\n"
+    ).encode("latin-1")
     fixed, cured = fix_source(data, "a.py", Version("5.0.0"), ALL)
     assert cured == 1 and fixed == data.replace(b"torch_dtype=torch", b"dtype=torch")
 

@@ -5,6 +5,7 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
+
 from qvl_checks.lint import lint_source
 from qvl_checks.lint.source import Unreadable, decode
 
@@ -46,9 +47,14 @@ def test_bombs_end_soon() -> None:
         "qwen = 'a'\n" + "qwen = qwen + qwen\n" * 200,
         "qwen = 1\n" + "qwen = qwen * qwen\n" * 200,
         "def qwen(a):\n    return qwen(qwen(a))\nqwen(1)\n",
-        "".join(f"def f{n}(a): return f{n + 1}(a), f{n + 1}(a)\n" for n in range(60)) + "f0('qwen')\n",
+        "".join(f"def f{n}(a): return f{n + 1}(a), f{n + 1}(a)\n" for n in range(60))
+        + "f0('qwen')\n",
         "qwen = {}\n" + "".join(f"if a{n}:\n    qwen['k'] = {n}\n" for n in range(300)),
-        "qwen = 1\n" + "if a:\n" + "".join(f"{' ' * (n + 1)}if b{n}:\n" for n in range(90)) + " " * 95 + "pass\n",
+        "qwen = 1\n"
+        + "if a:\n"
+        + "".join(f"{' ' * (n + 1)}if b{n}:\n" for n in range(90))
+        + " " * 95
+        + "pass\n",
         "qwen = 2 ** 9 ** 9 ** 9\nqwen = 'a' * 10 ** 12\nqwen = [0] * 10 ** 12\n",
         "qwen = " + " + ".join(["1"] * 3000) + "\n",
     ]

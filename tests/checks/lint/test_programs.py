@@ -1,10 +1,13 @@
-"""Whole programs: clean ones raise no alarm, planted mistakes are found on their line and nothing else is."""
+"""Whole programs: clean ones raise no alarm, planted mistakes are found on their line and nothing
+else is.
+"""
 
 import re
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
+
 from qvl_checks.lint import lint_source
 
 PROGRAMS = sorted(Path(__file__).parent.glob("programs/*.py.txt"))

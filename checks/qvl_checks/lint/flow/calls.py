@@ -145,7 +145,9 @@ def define(
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
     owner: ClassItem | None = None,
 ) -> FunctionItem:
-    """The function item of a definition, remembered so that it is analysed even if nobody calls it."""
+    """The function item of a definition, remembered so that it is analysed even if nobody calls
+    it.
+    """
     scopes = (frame.names, *frame.closure) if frame.names is not frame.module.names else ()
     item = FunctionItem(node, frame.module, () if owner and not scopes else scopes, owner)
     frame.world.functions[id(node)] = item

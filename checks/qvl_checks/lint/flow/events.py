@@ -1,4 +1,6 @@
-"""What the rules look at: the calls, reads and writes of a program, in the order in which they would happen."""
+"""What the rules look at: the calls, reads and writes of a program, in the order in which they
+would happen.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +140,9 @@ class ReadAttribute(Event):
 
 @dataclass(eq=False, slots=True)
 class ReadName(Named):
-    """A name reached through an imported package: `transformers.Qwen3VLForConditionalGeneration`."""
+    """A name reached through an imported package:
+    `transformers.Qwen3VLForConditionalGeneration`.
+    """
 
 
 @dataclass(eq=False, slots=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from .events import Event
 from .guards import ALWAYS, Guard, Literal, contradicts
 from .module import Module
-from .values import UNKNOWN, FunctionItem, Site, Value, on_path, overwrite
+from .values import UNKNOWN, FunctionItem, ObjectItem, Site, Value, on_path, overwrite
 
 MAX_DEPTH = 12
 
@@ -35,6 +35,10 @@ class World:
     executed: set[int] = field(default_factory=set)
     """Ids of function nodes whose body was interpreted."""
     deferred: list[FunctionItem] = field(default_factory=list)
+    made: dict[tuple[int, str], dict[int, ObjectItem]] = field(default_factory=dict)
+    """Models, processors and tokenizers by (id of the module, kind)."""
+    indexed: int = 0
+    """How many events `made` covers."""
 
 
 @dataclass(eq=False, slots=True)

@@ -1,10 +1,13 @@
 """Path conditions.
 
-A guard is a conjunction of literals `(key, arm, positive)`: "the branch `key` took `arm`" or "did not take it".  Every value
-carries the guard under which it holds, so that one environment serves all paths and correlated branches stay correlated.
+A guard is a conjunction of literals `(key, arm, positive)`: "the branch `key` took `arm`" or
+"did not take it".  Every value
+carries the guard under which it holds, so that one environment serves all paths and correlated
+branches stay correlated.
 """
 
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 
 Literal = tuple[Hashable, Hashable, bool]
 Guard = frozenset[Literal]
@@ -14,13 +17,21 @@ ALWAYS: Guard = frozenset()
 
 def contradicts(left: Guard, right: Guard) -> bool:
     """Whether no execution satisfies both guards."""
-    if not left or not right:
+    if not left or not right or left is right:
+        return False
+    return _contradicts(left, right)
+
+
+@lru_cache(maxsize=100_000)
+def _contradicts(left: Guard, right: Guard) -> bool:
+    own, other = left - right, right - left
+    if not own or not other:
         return False
     return any(
-        key == other
+        key == same
         and ((arm == taken and sign != polarity) or (sign and polarity and arm != taken))
-        for key, arm, sign in left
-        for other, taken, polarity in right
+        for key, arm, sign in own
+        for same, taken, polarity in right
     )
 
 

@@ -46,7 +46,9 @@ def elements(frame: Frame, value: Value) -> tuple[list[Value], bool]:
 
 
 def bind(frame: Frame, target: ast.expr, value: Value, node: ast.AST) -> bool:
-    """Bind a loop variable to every possible element. Returns whether the number of rounds is known."""
+    """Bind a loop variable to every possible element. Returns whether the number of rounds is
+    known.
+    """
     known, exact = elements(frame, value)
     if exact and len(known) > 1:
         options: list[Alt] = []

@@ -116,7 +116,7 @@ def _by_name(
     return UNKNOWN
 
 
-# --- models -----------------------------------------------------------------------------------------------------------
+# --- models ---
 
 
 def _model(
@@ -256,7 +256,7 @@ def _run(
     return of(event.result, frame.site(node))
 
 
-# --- processors -------------------------------------------------------------------------------------------------------
+# --- processors ---
 
 
 def _processor(
@@ -336,7 +336,7 @@ def _decode(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) 
     return of(event.result, frame.site(node))
 
 
-# --- what models return -----------------------------------------------------------------------------------------------
+# --- what models return ---
 
 
 def _inputs(

@@ -15,12 +15,14 @@ from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
 
 TOTAL_STEPS = 60_000
 MODULE_STEPS = 12_000
-FUNCTION_STEPS = 20_000
+FUNCTION_STEPS = 10_000
 LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
 
 
 def analyse(world: World, modules: list[Module]) -> list[Event]:
-    """Interpret the modules, then everything in them that nobody calls. Returns all events in order."""
+    """Interpret the modules, then everything in them that nobody calls. Returns all events in
+    order.
+    """
     total = TOTAL_STEPS + MODULE_STEPS * len(modules)
     for module in modules:
         with _budget(world, total, 4 * MODULE_STEPS):
@@ -34,7 +36,9 @@ def analyse(world: World, modules: list[Module]) -> list[Event]:
 
 @contextmanager
 def _budget(world: World, total: int, steps: int) -> Iterator[None]:
-    """Let one piece of work take `steps`, and all pieces together `total`; what does not fit is left out."""
+    """Let one piece of work take `steps`, and all pieces together `total`; what does not fit is
+    left out.
+    """
     world.limit = min(world.steps + steps, total)
     with suppress(BudgetExceeded):
         yield
@@ -76,7 +80,7 @@ def run_alone(world: World, item: FunctionItem) -> None:
     names = calls.bind_parameters(outer, item, args, DictItem())
     for name, kind in LINKED.items():
         if names.get(name) == UNKNOWN:
-            names[name] = _only_one(world, kind)
+            names[name] = _only_one(world, item.module, kind)
     path = ALWAYS | {("entry", id(node), True)} if node.name != "__init__" else ALWAYS
     inner = Frame(
         world,
@@ -94,11 +98,12 @@ def _takes_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list)
 
 
-def _only_one(world: World, kind: str) -> Value:
-    """The one model (processor, tokenizer) of the program: what a parameter of that name must be."""
-    found = {
-        id(item): item
-        for event in world.events
-        if isinstance(item := getattr(event, "result", None), ObjectItem) and item.kind == kind
-    }
+def _only_one(world: World, module: Module, kind: str) -> Value:
+    """The file's one model (processor, tokenizer): what a parameter of that name must be."""
+    for event in world.events[world.indexed :]:
+        item = getattr(event, "result", None)
+        if isinstance(item, ObjectItem) and item.kind in LINKED.values():
+            world.made.setdefault((id(event.site.module), item.kind), {})[id(item)] = item
+    world.indexed = len(world.events)
+    found = world.made.get((id(module), kind), {})
     return of(next(iter(found.values()))) if len(found) == 1 else UNKNOWN

@@ -1,4 +1,6 @@
-"""Abstract values: what is known of an expression, under which condition, and where it was written."""
+"""Abstract values: what is known of an expression, under which condition, and where it was
+written.
+"""
 
 from __future__ import annotations
 
@@ -287,7 +289,8 @@ NEVER, SOMETIMES, CERTAIN = 0, 1, 2
 def judge(path: Guard, values: Iterable[Value], bad: Callable[..., bool]) -> tuple[int, Alt | None]:
     """How often `bad` holds over all possible combinations of the alternatives.
 
-    Returns (NEVER | SOMETIMES | CERTAIN, the alternative of the first value in the first bad combination).
+    Returns (NEVER | SOMETIMES | CERTAIN, the alternative of the first value in the first bad
+    combination).
     """
     hits: Alt | None = None
     bad_count = total = 0

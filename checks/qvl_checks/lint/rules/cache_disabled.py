@@ -30,7 +30,9 @@ FIX = (
 
 
 def check(program: Program) -> Iterator[Report]:
-    """use_cache=False in its several places, and gradient checkpointing of a model in train mode."""
+    """use_cache=False in its several places, and gradient checkpointing of a model in train
+    mode.
+    """
     for run in program.of(Run):
         if not run.generates or (run.model is not None and not program.model_families(run.model)):
             continue

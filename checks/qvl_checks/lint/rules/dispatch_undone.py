@@ -58,7 +58,9 @@ def _is_accelerator_device(device: Item) -> bool:
 
 
 def statement(tree: ast.Module, call: ast.Call) -> ast.stmt | None:
-    """The statement that does nothing but move a name, if its lines can go: it has company in its block."""
+    """The statement that does nothing but move a name, if its lines can go: it has company in its
+    block.
+    """
     for parent in ast.walk(tree):
         for field in ("body", "orelse", "finalbody"):
             block = getattr(parent, field, None)
@@ -89,7 +91,9 @@ def _alone(block: list[ast.stmt], index: int) -> bool:
 
 
 def _deletion(move: Move) -> tuple[Edit, ...]:
-    """Cut `.to(...)` out of the expression; a statement that only moves is left as the bare name."""
+    """Cut `.to(...)` out of the expression; a statement that only moves is left as the bare
+    name.
+    """
     node = getattr(move.site.node, "call", None)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return ()

@@ -20,7 +20,9 @@ FIX = (
 
 
 def check(program: Program) -> Iterator[Report]:
-    """Loads with eager attention in bfloat16, later switches to eager, and output_attentions=True."""
+    """Loads with eager attention in bfloat16, later switches to eager, and
+    output_attentions=True.
+    """
     version = program.transformers
     for load, families in program.loads():
         if not families & BIASED or not families <= BIASED | ANY_VL:

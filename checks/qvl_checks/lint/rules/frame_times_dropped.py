@@ -13,7 +13,9 @@ TIMES = "second_per_grid_ts"
 
 
 def check(program: Program) -> Iterator[Report]:
-    """Calls that name the video tensors one by one, dropped keys, and a frame rate that is not passed on."""
+    """Calls that name the video tensors one by one, dropped keys, and a frame rate that is not
+    passed on.
+    """
     for run in program.of(Run):
         keywords = run.keywords
         families = program.model_families(run.model)

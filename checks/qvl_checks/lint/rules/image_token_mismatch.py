@@ -54,7 +54,9 @@ def _images(encode: Encode) -> Value:
 
 
 def _certainly_images(value: Value) -> bool:
-    """Whether images are surely passed: not None, not an empty list, not the maybe-None of process_vision_info."""
+    """Whether images are surely passed: not None, not an empty list, not the maybe-None of
+    process_vision_info.
+    """
     if not value:
         return False
     for alt in value:
@@ -118,7 +120,9 @@ def _placeholders(encode: Encode) -> Report | None:
 
 
 def _hole_may_hide(text: str) -> bool:
-    """An unknown part may hold the placeholder unless the prompt is visibly a chat prompt of known shape."""
+    """An unknown part may hold the placeholder unless the prompt is visibly a chat prompt of known
+    shape.
+    """
     return "\0" in text and "<|im_start|>" not in text
 
 

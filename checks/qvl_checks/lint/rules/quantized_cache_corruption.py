@@ -56,11 +56,7 @@ def _quantised(run: Run) -> Site | None:
         if "Quant" not in name and "HQQ" not in name:
             continue
         keywords = cache.data.keywords
-        if (
-            literal(keywords.get("nbits")) == 8
-            or keywords.open
-            
-        ):
+        if literal(keywords.get("nbits")) == 8 or keywords.open:
             return None
         if any(_eight_bits(v) for v in keywords.entries.values()):
             return None

@@ -23,7 +23,9 @@ HARMLESS = {
 
 
 def check(program: Program) -> Iterator[Report]:
-    """Writes to the variable that follow a use of CUDA; those that only follow `import torch` are risky."""
+    """Writes to the variable that follow a use of CUDA; those that only follow `import torch` are
+    risky.
+    """
     for event in program.of(SetEnvironment):
         if event.key != "CUDA_VISIBLE_DEVICES" or not program.related(event.site.module):
             continue

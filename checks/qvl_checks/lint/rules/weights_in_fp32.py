@@ -56,12 +56,13 @@ def check(program: Program) -> Iterator[Report]:
         )
         if on_cpu == CERTAIN:
             continue
+        name = "dtype" if program.transformers.release >= (4, 56) else "torch_dtype"
         yield RULE.at(
             load.site,
             "warning" if on_gpu != NEVER and certainty == CERTAIN else "info",
             f"No dtype is given, so transformers {program.transformers} loads the weights in"
             " float32, at twice the memory.",
-            f"Add {'dtype' if program.transformers.release >= (4, 56) else 'torch_dtype'}=torch.bfloat16.",
+            f"Add {name}=torch.bfloat16.",
         )
 
 

@@ -19,7 +19,9 @@ REJECTING = {
 
 
 def check(program: Program) -> Iterator[Report]:
-    """Qwen-VL ids given to text-only Auto classes, AutoModel that has to generate, tokenizers that get images."""
+    """Qwen-VL ids given to text-only Auto classes, AutoModel that has to generate, tokenizers that
+    get images.
+    """
     better = (
         "AutoModelForImageTextToText"
         if program.transformers.release >= (4, 46)
@@ -51,16 +53,13 @@ def check(program: Program) -> Iterator[Report]:
     for encode in program.of(Encode):
         if encode.processor is None or encode.processor.kind != "tokenizer":
             continue
-        load = encode.processor.data
-        if (
-            program.families(load)
-            and load.cls == "AutoTokenizer"
-            and "owner" not in encode.processor.attributes
-        ):
-            if is_given(encode.keywords.get("images", encode.path)):
-                yield RULE.at(
-                    encode.site,
-                    "error",
-                    "A tokenizer takes no images; this call raises TypeError.",
-                    "Load AutoProcessor instead of AutoTokenizer.",
-                )
+        loaded = encode.processor.data
+        own = loaded.cls == "AutoTokenizer" and "owner" not in encode.processor.attributes
+        images = is_given(encode.keywords.get("images", encode.path))
+        if own and images and program.families(loaded):
+            yield RULE.at(
+                encode.site,
+                "error",
+                "A tokenizer takes no images; this call raises TypeError.",
+                "Load AutoProcessor instead of AutoTokenizer.",
+            )

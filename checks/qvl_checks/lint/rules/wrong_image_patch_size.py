@@ -44,7 +44,9 @@ def check(program: Program) -> Iterator[Report]:
 
 
 def _consumers(program: Program, call: VisionInfo) -> frozenset[str]:
-    """The families of the processors that get this call's images, else those of the file's models."""
+    """The families of the processors that get this call's images, else those of the file's
+    models.
+    """
     found: set[str] = set()
     for encode in program.of(Encode):
         for name in ("images", "videos"):

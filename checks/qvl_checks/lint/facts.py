@@ -232,6 +232,8 @@ class Program:
         """Whether surrounding conditions look at the model, so that its id at this place is not
         the default one.
         """
+        if any(isinstance(key, tuple) and key[0] == "lookup" for key, _, _ in load.path):
+            return True
         tests = [key for key, _, _ in load.path if isinstance(key, str)]
         soft = any(alt.soft for alt in load.source)
         return any(soft or _ABOUT_MODEL.search(test) for test in tests)

@@ -20,7 +20,10 @@ from .values import (
     literal,
     merge,
     of,
+    under,
 )
+
+MAX_CHOICES = 8
 
 
 def read(frame: Frame, base: Value, node: ast.Subscript) -> Value:
@@ -43,11 +46,7 @@ def _read_one(frame: Frame, alt: Alt, key: Value | None, node: ast.Subscript) ->
     if isinstance(item, DictItem):
         if isinstance(known, (str, int)):
             return tuple(a for a in item.get(known, frame.path)) or UNKNOWN
-        return (
-            merge(*item.entries.values())
-            if item.entries and not item.open and len(item.entries) <= 4
-            else UNKNOWN
-        )
+        return _looked_up(item, node)
     if isinstance(item, ListItem):
         return _from_list(frame, item, known, node)
     if isinstance(item, ObjectItem):
@@ -59,6 +58,14 @@ def _read_one(frame: Frame, alt: Alt, key: Value | None, node: ast.Subscript) ->
     if isinstance(item, MethodItem):
         return of(MethodItem(item, "[]"), frame.site(node))
     return UNKNOWN
+
+
+def _looked_up(item: DictItem, node: ast.Subscript) -> Value:
+    """Any entry, each under the condition that its key was asked for."""
+    if item.open or not 0 < len(item.entries) <= MAX_CHOICES:
+        return UNKNOWN
+    lookup = ("lookup", id(node))
+    return merge(*(under(v, frozenset({(lookup, key, True)})) for key, v in item.entries.items()))
 
 
 def _from_list(frame: Frame, item: ListItem, known: object, node: ast.Subscript) -> Value:

@@ -2,78 +2,67 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from . import diagnose
-from .render import show, to_json
+from qvl_doctor.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, UsageError
 
-NOT_RECOGNISED = 4
-#: More than this is cut before reading: what decides stands at the end of a log.
-MAX_BYTES = 64 * 2**20
+if TYPE_CHECKING:
+    from .model import Triage
 
 
-def _read(file: str) -> str:
-    """The text of `file` (``-``: standard input), whatever its encoding; its last `MAX_BYTES` if
-    it is longer.
-
-    Raises `click.UsageError` with one sentence if there is nothing to read.
-    """
-    if file == "-":
-        if sys.stdin.isatty():
-            raise click.UsageError(
-                "Nothing to read: pipe a log into the command or name a file, for example: "
-                "qvl-doctor triage error.log"
-            )
-        data = sys.stdin.buffer.read()
-    else:
-        path = Path(file)
-        try:
-            with path.open("rb") as stream:
-                stream.seek(0, 2)
-                size = stream.tell()
-                stream.seek(max(0, size - MAX_BYTES))
-                data = stream.read(MAX_BYTES)
-        except OSError as error:
-            raise click.UsageError(f"Cannot read {file}: {error.strerror or error}.") from error
-    data = data[-MAX_BYTES:]
-    if not data.strip(b" \t\r\n\0"):
-        raise click.UsageError(
-            f"{'The input' if file == '-' else file} is empty: there is nothing to triage."
-        )
-    return decode(data)
-
-
-def decode(data: bytes) -> str:
-    """Text from bytes: UTF-16 by its mark (PowerShell's redirection), else UTF-8, else GB18030
-    where that fits, never an error.
-    """
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("gb18030")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", errors="replace")
-
-
-@click.command("triage")
+@click.command("triage", short_help="Name the cause of a traceback, a log or a pasted issue text.")
 @click.argument("file", metavar="[FILE|-]", default="-")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def command(file: str, as_json: bool) -> None:
+@click.option(
+    "--check", "examined", is_flag=True, help="Confirm or refute each cause on this machine."
+)
+@click.option("--python", metavar="PATH", help="With --check: the interpreter to examine.")
+@click.option(
+    "--model",
+    metavar="FOLDER|NAME",
+    help="With --check: a checkpoint folder or a published size (default: what the text names).",
+)
+def command(file: str, as_json: bool, examined: bool, python: str | None, model: str | None) -> int:
     """Name the cause of a traceback, a log or a pasted issue text (English or Chinese).
 
-    Reads FILE, or standard input. Exit code: 0 recognised, 4 not recognised, 2 unusable input.
+    Reads FILE, or standard input. Nothing of this machine is looked at unless --check asks for
+    it; then the few quick checks that settle the causes run in the interpreter that
+    'qvl-doctor check' would examine, and its packages and GPUs count where the text names none.
+
+    Exit codes: 0 recognised, 4 not recognised, 2 nothing readable. With --check: 1 a cause is
+    confirmed here, 0 every cause is refuted here, 4 not recognised or not settled, 130 stopped.
     """
-    triage = diagnose(_read(file))
+    # Imported when used: the list of commands must not pay for what one of them knows.
+    from .reading import read
+
+    for option, value in (("--python", python), ("--model", model)):
+        if value is not None and not examined:
+            raise UsageError(f"{option} names what to examine: give it together with --check")
+    text = read(file)
+    if not examined:
+        from .diagnosing import diagnose
+
+        triage = diagnose(text)
+        _print(triage, as_json)
+        return EXIT_OK if triage.recognised else EXIT_INCOMPLETE
+
+    from .examination import examine
+
+    result = examine(text, python, model)
+    _print(result.triage, as_json)
+    return EXIT_INTERRUPTED if result.interrupted else result.exit_code
+
+
+def _print(triage: Triage, as_json: bool) -> None:
     if as_json:
+        from .render import to_json
+
         click.echo(to_json(triage))
     else:
+        from rich.console import Console
+
+        from .render import show
+
         show(triage, Console())
-    sys.exit(0 if triage.recognised else NOT_RECOGNISED)

@@ -43,8 +43,24 @@ class Environment(msgspec.Struct, frozen=True, omit_defaults=True):
     model_type: str | None = None
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What examining the machine says about a diagnosis.
+
+    `check` is the id that settled it (None: no check could), `title` its finding, `reason` the
+    finding's cause or why nothing could be settled.
+    """
+
+    status: Literal["confirmed", "refuted", "not-checkable"]
+    title: str
+    reason: str
+    check: str | None = None
+
+
 class Diagnosis(msgspec.Struct, frozen=True):
-    """One cause, with the lines that led to it and what was computed from them."""
+    """One cause, with the lines that led to it and what was computed from them.
+
+    `verdict` is only there after an examination.
+    """
 
     id: str
     confidence: Confidence
@@ -53,6 +69,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     explanation: str
     fixes: tuple[Fix, ...]
     next_steps: tuple[str, ...] = ()
+    verdict: Verdict | msgspec.UnsetType = msgspec.UNSET
 
 
 class Triage(msgspec.Struct, frozen=True):

@@ -7,13 +7,18 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from .model import Diagnosis, Fix, Triage
+from .model import Diagnosis, Fix, Triage, Verdict
 
 _SAFETY = {"safe": "green", "review": "yellow", "risky": "red"}
 _CONFIDENCE = {
     "derived": "derived from the message",
     "reported": "reported upstream",
     "heuristic": "a guess from the description",
+}
+_STATUS = {
+    "confirmed": ("Confirmed here", "bold red"),
+    "refuted": ("Refuted here", "bold green"),
+    "not-checkable": ("Not checkable here", "bold yellow"),
 }
 
 
@@ -60,12 +65,16 @@ def show(triage: Triage, console: Console) -> None:
             line.append(other.id, style="cyan")
             line.append(f"  {other.explanation.split('. ')[0].rstrip('.')}.")
             console.print(line)
+            if other.verdict:
+                console.print(Padding(_verdict(other.verdict), (0, 0, 0, 4)))
 
 
 def _full(diagnosis: Diagnosis) -> RenderableType:
     title = Text(diagnosis.id, style="bold cyan")
     title.append(f"  ({_CONFIDENCE[diagnosis.confidence]})", style="dim")
     parts: list[RenderableType] = [title, Padding(Text(diagnosis.explanation), (0, 0, 1, 0))]
+    if diagnosis.verdict:
+        parts.append(Padding(_verdict(diagnosis.verdict), (0, 0, 1, 0)))
     if diagnosis.evidence:
         parts.append(_section("Evidence", [Text(line) for line in diagnosis.evidence]))
     computed = _computed(diagnosis)
@@ -82,6 +91,19 @@ def _section(title: str, rows: list[Text]) -> RenderableType:
         Group(Text(title, style="bold"), *(Padding(row, (0, 0, 0, 2)) for row in rows)),
         (0, 0, 1, 0),
     )
+
+
+def _verdict(verdict: Verdict) -> Text:
+    words, style = _STATUS[verdict.status]
+    row = Text(words, style=style)
+    if verdict.check is not None:
+        row.append(f" by {verdict.check}" if verdict.status != "not-checkable" else "", style="dim")
+        row.append(f": {verdict.title}")
+        if verdict.reason and verdict.reason != verdict.title:
+            row.append(f"\n{verdict.reason}", style="dim")
+    else:
+        row.append(f": {verdict.reason}")
+    return row
 
 
 def _fix(fix: Fix) -> Text:

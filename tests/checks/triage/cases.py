@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from qvl_checks.triage import Triage
+from qvl_checks.triage.model import Triage
 from qvl_checks.triage.render import to_text
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -9,8 +9,8 @@ import pytest
 from tests.checks.triage.cases import Case, first, load, missing_facts, right
 from tests.checks.triage.variations import LOSSY, PLAIN, combined
 
-from qvl_checks.triage import diagnose
 from qvl_checks.triage.advice import ADVICE
+from qvl_checks.triage.diagnosing import diagnose
 
 CASES = load()
 POSITIVE = [case for case in CASES if case.expect]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from qvl_checks.triage import Environment, diagnose
 from qvl_checks.triage.allocation import GIB, Allocations, Bytes
+from qvl_checks.triage.diagnosing import diagnose
 from qvl_checks.triage.inversion import attention, logits, patches_of, smart_resize
 from qvl_checks.triage.knowledge import knowledge
+from qvl_checks.triage.model import Environment
 from qvl_checks.triage.page import Page, fold
 
 FAMILY = knowledge().families["qwen2_5_vl"]

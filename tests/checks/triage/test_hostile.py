@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.checks.triage.cases import load
 
-from qvl_checks.triage import Triage, diagnose
-from qvl_checks.triage.command import decode
+from qvl_checks.triage.diagnosing import diagnose
+from qvl_checks.triage.model import Triage
+from qvl_checks.triage.reading import decode
 from qvl_checks.triage.rule import THRESHOLD, Case, apply
 from qvl_checks.triage.rules import RULES
 

@@ -134,9 +134,9 @@ def _missing_class(case: Case, raw: str, line: int, score: float) -> Hit | None:
         notes.append(f"The name is misspelt, too: the class is called {family.model_class}.")
     if _outdated(case, family):
         notes.append(
-            "The text names a release that has the class, so the script most likely runs "
-            "in another interpreter than the one that was upgraded: "
-            "compare `transformers.__file__` and `sys.executable` with the location that "
+            "The release of transformers that is named or installed has the class, so the script "
+            "most likely runs in another interpreter than the one that was upgraded: compare "
+            "`transformers.__file__` and `sys.executable` with the location that "
             "`pip show transformers` prints."
         )
     fixes = [
@@ -323,8 +323,9 @@ def model_types(case: Case) -> Iterator[Hit]:
         ]
         if _outdated(case, family):
             notes.append(
-                "The text names a release that knows it, so another environment is running: "
-                "print `transformers.__file__` and `sys.executable` in the failing process."
+                "The release of transformers that is named or installed knows it, so another "
+                "environment is running: print `transformers.__file__` and `sys.executable` in "
+                "the failing process."
             )
         yield Hit(
             "versions.unknown-model-type",

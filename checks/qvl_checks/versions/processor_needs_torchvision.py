@@ -47,4 +47,5 @@ def processor_needs_torchvision(
         "and builds it even when only still images are used.",
         evidence=evidence,
         fixes=[install_torchvision(target, packages.installed.get("torch"))],
+        explains=("video.video-processor-missing",),
     )

@@ -48,7 +48,11 @@ def torchvision_mismatch(
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=[install_torchvision(target, torch_version)],
-        explains=("versions.transformers-import-failed", "versions.processor-needs-torchvision"),
+        explains=(
+            "versions.transformers-import-failed",
+            "versions.processor-needs-torchvision",
+            "video.video-processor-missing",
+        ),
     )
 
 

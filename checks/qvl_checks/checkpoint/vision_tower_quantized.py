@@ -23,6 +23,11 @@ LINEAR = ("attn.qkv", "attn.proj")
 BLOCKS_LIMIT = 256
 MOVED = Version("4.52.0.dev0")
 HARMFUL_BITS = 4
+CONSEQUENCE = (
+    "Weights that arrive in full precision are quantised, which destroys the picture; in a "
+    "checkpoint that was saved quantised, these layers wait for packed weights, load without a "
+    "word, and stop at the first image."
+)
 
 
 @check("checkpoint.vision-tower-quantized")
@@ -83,8 +88,8 @@ def vision_tower_quantized(
             evidence=evidence,
         )
     return failed(
-        f"transformers {release} will quantise {len(bare)} of {len(modules)} vision layers that "
-        "the checkpoint stores unquantised",
+        f"transformers {release} builds quantised layers for {len(bare)} of {len(modules)} vision "
+        "layers that the checkpoint stores unquantised",
         _cause(listed, release),
         evidence=evidence,
         fixes=[_edit(listed, how)],
@@ -133,14 +138,14 @@ def _cause(listed: list[str], release: Version) -> str:
     if not listed:
         return (
             "The quantisation config has no skip list, so every linear layer but the output head "
-            "is converted while loading; the vision weights are destroyed or not found."
+            f"is converted while loading. {CONSEQUENCE}"
         )
     if release >= ANCHORED_SINCE and any("visual" in entry for entry in listed):
         return (
             "From 5.0 on an entry matches from the start of a module's path or at its end; "
-            "'visual' does not match model.visual.blocks.0.attn.qkv any more."
+            f"'visual' does not match model.visual.blocks.0.attn.qkv any more. {CONSEQUENCE}"
         )
-    return "The skip list does not name the vision tower as this release calls it."
+    return f"The skip list does not name the vision tower as this release calls it. {CONSEQUENCE}"
 
 
 def _edit(listed: list[str], how: str) -> Fix:

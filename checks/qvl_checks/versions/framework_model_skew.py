@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from packaging.version import Version
+
+from qvl_checks.models.catalogue import families
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_checks.versions.releases import first_release, requirement_for
 from qvl_checks.versions.requirements import Violation, marker_environment, violations
@@ -26,13 +29,15 @@ FRAMEWORKS = (
     "verl",
 )
 SUBJECT = "transformers"
+NESTED_SINCE = Version("4.52.0.dev0")
+"""Qwen2-VL and Qwen2.5-VL are saved with ``text_config`` from here on; run on both sides of it."""
 
 
 @check("versions.framework-model-skew")
 def framework_model_skew(
     packages: PackagesFacts, model: ModelFacts, target: TargetFacts
 ) -> Judgement:
-    """A development snapshot, or a framework that asks for another transformers."""
+    """A snapshot, a config of a newer layout, or a framework that asks for another release."""
     release = packages.version(SUBJECT)
     if release is None:
         return blocked("transformers is not installed")
@@ -53,6 +58,19 @@ def framework_model_skew(
                 Fix.run(
                     *target.install("--upgrade", _wanted(model)),
                     summary="replaces the snapshot by a release",
+                )
+            ],
+        )
+    if release < NESTED_SINCE and _nested(model):
+        return failed(
+            f"config.json was written by transformers 4.52 or later; {release} cannot read it",
+            "It keeps the language model's fields in text_config, where this release does not look "
+            "for them: loading stops with 'dict' object has no attribute 'to_dict'.",
+            evidence={**evidence, "written_by": model.config.get("transformers_version")},
+            fixes=[
+                Fix.run(
+                    *target.install("--upgrade", _wanted(model)),
+                    summary="installs a release that reads both layouts",
                 )
             ],
         )
@@ -88,6 +106,13 @@ def framework_model_skew(
         "As far as their own requirements say.",
         evidence=evidence,
     )
+
+
+def _nested(model: ModelFacts) -> bool:
+    """Whether a family that was published with one flat config is saved in two parts here."""
+    family = families().get(model.model_type)
+    flat = family is not None and family.layout == "flat"
+    return flat and isinstance(model.config.get("text_config"), dict)
 
 
 def _wanted(model: ModelFacts) -> str:

@@ -75,6 +75,25 @@ def test_frameworks(
     assert judgement.outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("release", "model_type", "outcome"),
+    [
+        ("4.49.0", "qwen2_5_vl", Outcome.FAIL),
+        ("4.51.3", "qwen2_vl", Outcome.FAIL),
+        ("4.53.3", "qwen2_5_vl", Outcome.NOT_APPLICABLE),
+        ("4.49.0", "qwen3_vl", Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_a_config_of_the_newer_layout(
+    packages: Any, target: Any, release: str, model_type: str, outcome: Outcome
+) -> None:
+    model = ModelFacts(
+        name="x", source="folder", model_type=model_type, config={"text_config": {"a": 1}}
+    )
+    judgement = framework_model_skew.judge(packages(transformers=release), model, target)
+    assert judgement.outcome is outcome
+
+
 def test_a_framework_whose_requirements_were_not_read(
     packages: Any, qwen25: Any, target: Any
 ) -> None:

@@ -23,7 +23,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     error: float | None = None
     """Relative L2 error of the output; None when it holds values that are not finite."""
     top1: float | None = None
-    """Share of queries whose strongest key is the right one."""
+    """Share of queries whose strongest key is the right one; None also where reading the weights
+    of a kernel that does not return them would take too long."""
     kl: float | None = None
     """Mean KL divergence of the weights from the reference's, in nats."""
     nonfinite: int = 0

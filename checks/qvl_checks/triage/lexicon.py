@@ -141,7 +141,7 @@ _WORDS: dict[str, str] = {
         r"(?:answers?|results?|output|box)|decline|lower (?:than|result)|inferior|"
         r"perplexity|\bppl\b|ignores? (?:the )?instruction|cannot follow|follow(?:s|"
         r"ing)? instructions?|bad (?:output|result)|quality|mean ?iou|掉点|下降|变差|精度|准确率|"
-        r"效果(?:差|很差|变差|不好|不如|下降)|指标|得分|不如|错误答案|降低|能力|幻觉|差很多|差距"
+        r"效果(?:差|很差|变差|不好|不如|下降)|指标|得分|不如|错误答案|结果.{0,4}(?:错误|不对|有误|不准)|降低|能力|幻觉|差很多|差距"
     ),
     "different_output": (
         r"different (?:output|result|answer|logits?|text)|outputs? (?:\w+ ){0,"
@@ -155,7 +155,7 @@ _WORDS: dict[str, str] = {
         r"used))|same (?:as|output|answer|result)s? (?:\w+ ){0,5}(?:base|before|"
         r"original|without|untuned)|no (?:effect|difference|change)|as if (?:\w+ ){0,"
         r"4}(?:not|never|no)|identical to (?:the )?(?:base|original)|has no effect|not "
-        r"(?:applied|taking effect|loaded)|behaves like the (?:base|original)|没有?(?:效果|"
+        r"(?:applied|taking effect|loaded)|behaves like the (?:base|original)|没有?(?:任何|什么|明显)?(?:微调|训练)?(?:的)?(?:效果|"
         r"变化|作用|生效)|不起作用|不生效|一模一样|和(?:原|基座|没).{0,"
         r"12}(?:一样|相同|一致)|跟(?:原|基座|没).{0,"
         r"12}(?:一样|相同)|等于没"
@@ -170,7 +170,11 @@ _WORDS: dict[str, str] = {
     ),
     # attention, dtype
     "eager": r"\beager\b",
-    "sdpa": r"\bsdpa\b|scaled_dot_product|default attention|默认注意力",
+    "sdpa": (
+        r"\bsdpa\b|scaled_dot_product|default attention|默认注意力|"
+        r"(?:not|n't|without|never|no|omit\w*|leav\w+ out) (?:\w+ ){0,3}attn_implementation|"
+        r"(?:不|未|没有?)(?:指定|设置?|传入?|加|写) ?attn_implementation|attn_implementation 默认"
+    ),
     "flash": r"flash[ _-]?att|\bfa-?[23]\b|flash_attn|flashattn",
     "fa3": (
         r"flash_attention_3|flash[ -]?attention[ -]?3|\bfa-?3\b|flash_attn_interface|"
@@ -228,7 +232,7 @@ _WORDS: dict[str, str] = {
     "kv_cache": r"kv[ _-]?cache|past_key_values|键值缓存|kv缓存",
     "use_cache_off": (
         r"cache (?:is |was |had been )?(?:disabled|off|turned off|switched off)|"
-        r"use_cache[ =:\"']{1,6}(?:false|null|none)|(?:missing|without|no) "
+        r"use_cache[ =:\"'是为设成]{1,8}(?:false|null|none)|(?:missing|without|no) "
         r"[\"'`]?use_cache|cache (?:is )?(?:disabled|off|turned off)|no (?:kv )?cache|"
         r"without (?:the )?(?:kv )?cache|gradient[_ ]checkpointing|关(?:闭|了|掉).{0,4}cache"
     ),
@@ -247,7 +251,7 @@ _WORDS: dict[str, str] = {
         r"attention|线性注意力"
     ),
     # images and tokens
-    "image": r"\bimages?\b|\bimg\b|picture|photo|\bscans?\b|screenshot|图[片像]?|照片|扫描|截图",
+    "image": r"\bimages?\b|ocrbench|docvqa|chartqa|textvqa|mathvista|mmmu|\bimg\b|picture|photo|\bscans?\b|screenshot|图[片像]?|照片|扫描|截图",
     "multi_image": (
         r"multi[- ]?image|multiple images|several images|many images|(?:\d{1,3}|two|"
         r"three|four|five|six|eight|ten) (?:\w+ ){0,2}(?:images|pictures|pages|frames)|"
@@ -264,7 +268,7 @@ _WORDS: dict[str, str] = {
         r"过)?大|原图"
     ),
     "no_pixel_cap": (
-        r"(?:no|without|not (?:set|limit\w*)|never set|default|unset|unlimited|no "
+        r"(?:no|nothing|without|not (?:set|limit\w*)|never set|default|unset|unlimited|no "
         r"limit)[^.\n]{0,30}max_pixels|max_pixels[^.\n]{0,30}(?:not set|unset|default|"
         r"12845056|16777216)|image size is not (?:limited|bounded|capped)|12845056|"
         r"16777216|(?:没有?|未|不)(?:设置?|限制|指定|加|传)[^.\n。，]{0,20}max_pixels|默认(?:的)? "

@@ -79,7 +79,7 @@ RULES: tuple[Rule, ...] = (
             "probability tensor contains either `inf`, `nan` or element < 0",
             "probability tensor contains either",
         ),
-        unless=("word:vocab size mismatch",),
+        unless=("word:vocab size mismatch", "other_model"),
     ),
     Rule(
         _A + "fp16-overflow",

@@ -141,6 +141,16 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _C + "checkpoint-damaged",
+        88,
+        says=("safetensors?download=true", "json?download=true"),
+        needs=("qwen|garbled|bangs|word:权重|word:weight|word:checkpoint",),
+        note=(
+            "A file kept the query of its link in its name (?download=true): under that name the "
+            "loader does not find it."
+        ),
+    ),
+    Rule(
+        _C + "checkpoint-damaged",
         93,
         says=("version https://git-lfs.github.com/spec", "git-lfs pointer"),
         needs=("word:oid|word:lfs",),
@@ -263,6 +273,23 @@ RULES: tuple[Rule, ...] = (
             "Unrecognized keys in `rope_scaling` for 'rope_type'='default': {'mrope_section'}",
             "Unrecognized keys in `rope_scaling` … mrope_section",
             "Unrecognized keys in `rope_parameters` … mrope",
+        ),
+    ),
+    Rule(
+        _C + "rope-scaling-warning",
+        80,
+        says=(
+            '"factor" in rope_scaling',
+            "rope_scaling must have a 'type' or 'rope_type' key",
+            "rope_scaling should have a 'type' or 'rope_type' key",
+            "rope_scaling … KeyError: 'type'",
+            "rope_scaling … KeyError: 'factor'",
+            "rope_scaling 中获取 factor",
+        ),
+        needs=("qwen",),
+        note=(
+            "transformers 4.45 turns the rope type mrope of the config into default, and a program "
+            "that reads the config itself then misses its fields."
         ),
     ),
     Rule(

@@ -84,6 +84,7 @@ RULES: tuple[Rule, ...] = (
             "The current PyTorch install supports CUDA capabilities sm_",
             "cudaErrorNoKernelImageForDevice",
         ),
+        needs=("word:cuda error|word:torch|word:pytorch|word:runtimeerror|word:sm_|qwen",),
     ),
     Rule(
         _D + "no-kernel-for-gpu",
@@ -91,6 +92,7 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "blackwell",
             "word:no kernel|word:sm_120|word:not compatible|word:不支持|word:不兼容",
+            "word:cuda|word:torch|word:pytorch|qwen",
         ),
     ),
     Rule(

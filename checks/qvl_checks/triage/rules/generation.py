@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         66,
         needs=(
             "batch",
-            "empty_output|garbled|different_output",
+            "empty_output|garbled|different_output|accuracy_drop",
             (
                 "word:one by one|word:batch size 1|word:batch_size=1|word:bs=1|word:bs>1|"
                 "word:单条|word:逐条|word:single sample|word:batch size > 1|word:batch size larger"
@@ -129,6 +129,16 @@ RULES: tuple[Rule, ...] = (
     Rule(_K + "cache-disabled", 82, needs=("use_cache_off", "slow|per_token_slow|timing")),
     Rule(
         _K + "cache-disabled",
+        72,
+        says=("The expanded size of the tensor … must match the existing size",),
+        needs=("use_cache_off", "qwen_vl"),
+        note=(
+            "The attention mask is as long as the prompt plus a cache, the mask that was made for "
+            "it only as long as the prompt: one part of the program keeps a cache, the other not."
+        ),
+    ),
+    Rule(
+        _K + "cache-disabled",
         70,
         needs=("per_token_slow",),
         unless=("conv3d", "video_reader", "torch29", "oom"),
@@ -136,7 +146,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _K + "cache-disabled",
         62,
-        needs=("use_cache_off", "qwen|word:generate|word:推理"),
+        needs=(
+            "use_cache_off",
+            "qwen|word:generate|word:推理",
+            "word:use_cache|kv_cache|slow",
+        ),
         unless=("oom", "garbled", "nan"),
     ),
     Rule(

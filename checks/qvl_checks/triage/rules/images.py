@@ -30,6 +30,15 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _I + "pixel-limit-ignored",
+        74,
+        says=("The given max_pixels[ … exceeds limit[",),
+        note=(
+            "qwen-vl-utils caps max_pixels of a video frame at its own limit (VIDEO_MAX_PIXELS, "
+            "and the total divided by the frames); the smaller number is the one that counts."
+        ),
+    ),
+    Rule(
+        _I + "pixel-limit-ignored",
         76,
         needs=("pixel_setting", "ignored", "image|word:token|word:grid|word:图"),
         unless=("oom|leak", "shrunk", "max_memory", "visible"),
@@ -149,6 +158,16 @@ RULES: tuple[Rule, ...] = (
             "must be larger than factor:28",
             "must be larger than factor:32",
             "must be larger than factor",
+        ),
+    ),
+    Rule(
+        _I + "extreme-aspect-ratio",
+        90,
+        says=("height and width must be > 0",),
+        needs=("qwen|word:smart_resize|word:process_vision_info|word:fetch_image",),
+        note=(
+            "The shorter side was rounded down to 0 pixels: qwen-vl-utils floors it to a multiple "
+            "of the patch factor when max_pixels is small and the image long and narrow."
         ),
     ),
     Rule(

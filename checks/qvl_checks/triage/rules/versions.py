@@ -38,6 +38,18 @@ RULES: tuple[Rule, ...] = (
         needs=("engine_any", "qwen"),
     ),
     Rule(
+        _V + "framework-model-skew",
+        76,
+        says=(
+            "Error in inspecting model architecture 'Qwen",
+            "Model architectures ['Qwen … failed to be inspected",
+        ),
+        note=(
+            "vLLM could not import its own module for this model: the real error stands above in "
+            "the log, mostly a transformers release that does not fit the vLLM release."
+        ),
+    ),
+    Rule(
         _V + "dtype-keyword-unknown",
         95,
         says=("got an unexpected keyword argument 'dtype'",),
@@ -415,6 +427,48 @@ _REQUIRES: tuple[tuple[str, str], ...] = (
 )
 
 
+_NO_TORCH_NAME = re.compile(
+    r"module ['\"`]?(torch(?:\.\w{1,30}){0,3})['\"`]? has no attribute ['\"`]?(\w{2,40})"
+)
+#: Names that transformers uses of torch, and the first torch release that has them.
+_TORCH_NAMES: dict[str, str] = {
+    "accelerator": "2.6",
+    "compiler": "2.1",
+    "custom_op": "2.4",
+    "device_mesh": "2.2",
+    "enable_gqa": "2.5",
+    "float8_e4m3fn": "2.1",
+    "float8_e8m0fnu": "2.7",
+    "get_default_device": "2.3",
+    "int1": "2.6",
+    "is_compiling": "2.1",
+    "is_exporting": "2.7",
+    "register_fake": "2.4",
+    "register_pytree_node": "2.2",
+    "rmsnorm": "2.4",
+    "rms_norm": "2.4",
+    "uint16": "2.3",
+    "uint32": "2.3",
+    "uint64": "2.3",
+    "wrap_triton": "2.6",
+}
+
+
+def missing_torch_name(case: Case) -> Iterator[Hit]:
+    """``module 'torch.nn' has no attribute 'RMSNorm'``: which torch first has that name."""
+    for match in list(_NO_TORCH_NAME.finditer(case.page.low))[-2:]:
+        since = _TORCH_NAMES.get(match.group(2))
+        if since is None:
+            continue
+        yield Hit(
+            "versions.torch-too-old",
+            94,
+            [case.page.line_at(match.start())],
+            {"name": f"{match.group(1)}.{match.group(2)}", "minimum_torch": since},
+            [f"{match.group(1)}.{match.group(2)} exists from torch {since} on."],
+        )
+
+
 def python_too_old(case: Case) -> Iterator[Hit]:
     """pip's refusals that name a Python floor, for packages of this stack only; union types under
     Python 3.9.
@@ -584,4 +638,4 @@ def other_interpreter(case: Case) -> Iterator[Hit]:
         yield Hit("versions.metadata-disagrees", 55, [line], by_message=False)
 
 
-DETECTORS = (python_too_old, optional_packages, position_ids, other_interpreter)
+DETECTORS = (missing_torch_name, python_too_old, optional_packages, position_ids, other_interpreter)

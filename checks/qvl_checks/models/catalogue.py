@@ -125,19 +125,45 @@ def _tiny() -> ModelFacts:
 
 def _from_folder(folder: Path) -> ModelFacts:
     path = folder / "config.json"
+    adapter = folder / "adapter_config.json"
+    if not path.exists() and adapter.exists():
+        return _from_adapter(folder, adapter)
+    return _facts(folder.absolute().name, "folder", _read(path), path=str(folder.absolute()))
+
+
+def _from_adapter(folder: Path, adapter: Path) -> ModelFacts:
+    """A LoRA folder stands for its base model, named in the adapter's own settings."""
+    base = _read(adapter).get("base_model_name_or_path")
+    model = resolve(base) if isinstance(base, str) and base else None
+    if model is None or model.source == "tiny":
+        raise UsageError(
+            f"--model {folder} is an adapter of {base!r}, which is neither a folder here nor a "
+            "published size; name the folder of the merged or of the base model"
+        )
+    return msgspec.structs.replace(
+        model, name=folder.absolute().name, source="folder", path=str(folder.absolute())
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object of a checkpoint.
+
+    Raises:
+        UsageError: it is missing, unreadable, too large or no JSON object.
+    """
     try:
         if path.stat().st_size > CONFIG_LIMIT:
             raise UsageError(f"{path} is larger than any config.json; is it the right file?")
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"--model {folder}: no config.json in this folder") from error
+        raise UsageError(f"--model {path.parent}: no {path.name} in this folder") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON ({error}); the checkpoint is damaged") from error
     if not isinstance(config, dict):
         raise UsageError(f"{path} is not a configuration: it holds no JSON object")
-    return _facts(folder.absolute().name, "folder", config, path=str(folder.absolute()))
+    return config
 
 
 def _shrunk(config: dict[str, Any]) -> dict[str, Any]:

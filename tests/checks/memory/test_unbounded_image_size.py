@@ -56,13 +56,22 @@ def test_a_limit_within_the_recommendation(
         ("Qwen2.5-VL-7B", {"max_pixels": "many", "size": 7, "patch_size": None}),
     ],
 )
-def test_the_published_ceiling_is_no_limit(name: str, preprocessor: dict[str, Any] | None) -> None:
+def test_the_published_ceiling_is_told_with_the_cap_to_set(
+    name: str, preprocessor: dict[str, Any] | None
+) -> None:
     files = {} if preprocessor is None else {"preprocessor_config": preprocessor}
     judgement = judged(name, **files)
-    assert judgement.outcome is Outcome.FAIL
+    assert judgement.outcome is Outcome.PASS
+    assert "16384" in judgement.title
     assert judgement.evidence["max_visual_tokens"] == 16384
     unit = 32 if name.startswith("Qwen3") else 28
     assert f"1280 * {unit} * {unit}" in (judgement.fixes[0].code or "")
+
+
+def test_a_limit_above_the_published_ceiling_fails() -> None:
+    judgement = judged("Qwen2.5-VL-7B", preprocessor_config={"max_pixels": 4 * 12_845_056})
+    assert judgement.outcome is Outcome.FAIL
+    assert judgement.evidence["max_visual_tokens"] == 4 * 16384
 
 
 def test_a_limit_above_the_recommendation_passes_and_says_how_far() -> None:

@@ -83,6 +83,28 @@ def test_a_folder_without_a_readable_config_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("base", ["Qwen/Qwen2.5-VL-7B-Instruct", "folder"])
+def test_an_adapter_stands_for_its_base_model(tmp_path: Path, base: str) -> None:
+    if base == "folder":
+        (tmp_path / "base").mkdir()
+        config = json.dumps(published_config("Qwen2.5-VL-7B"))
+        (tmp_path / "base" / "config.json").write_text(config)
+        base = str(tmp_path / "base")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    model = resolved(str(adapter))
+    assert (model.name, model.source, model.path) == ("adapter", "folder", str(adapter))
+    assert model.model_type == "qwen2_5_vl"
+
+
+@pytest.mark.parametrize("base", ["somebody/unknown", "", None, 5])
+def test_an_adapter_of_something_unknown_is_one_sentence(tmp_path: Path, base: object) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    with pytest.raises(UsageError, match="adapter"):
+        resolve(str(tmp_path))
+
+
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("")
     with pytest.raises(UsageError, match="folder"):

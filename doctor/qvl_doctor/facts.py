@@ -159,6 +159,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     interrupted: bool = False
+    failure: str = ""
+    """What went wrong in the doctor itself and cut the run short."""
     plugin_failures: dict[str, str] = {}
     """Entry points that did not load, and why."""
     probes: dict[str, ProbeRecord] = {}

@@ -4,15 +4,17 @@ It imports the heavy modules once and runs each probe in a fork of itself (where
 fork), so that probes share the cost of the imports and nothing else. It obeys one JSON command a
 line on standard input:
 
-    {"op": "import", "name": "transformers:AutoModel", "deadline": 60.0}
-    {"op": "run", "entry": "package.module:function", "request": {...}, "deadline": 30.0}
+    {"id": 1, "op": "import", "name": "transformers:AutoModel", "deadline": 60.0}
+    {"id": 2, "op": "run", "entry": "package.module:function", "request": {...}, "deadline": 30.0}
 
 and answers with frames on what was standard output, one line each, ``<token> {json}``. Whatever
-anybody prints goes to standard error, so it cannot be taken for an answer. Nothing here judges.
+anybody prints goes to standard error, so it cannot be taken for an answer, and nobody but the
+agent can read its commands. Nothing here judges.
 
 Usage: agent.py TOKEN '{"package": "/folder/of/package", ...}'
 """
 
+import contextlib
 import faulthandler
 import importlib
 import importlib.machinery
@@ -23,7 +25,10 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, Callable, Dict
+from typing import Any, BinaryIO, Callable, Dict
+
+ORPHAN_GRACE_S = 60.0
+"""How long after its deadline work goes on at most when there is no doctor left to end it."""
 
 
 class PackageFinder:
@@ -45,15 +50,36 @@ class Frames:
 
     def __init__(self, token: str) -> None:
         self.token = token.encode()
+        self.pid = os.getpid()
+        self.command = 0
+        """Id of the command in hand; an answer to another one is none."""
         self.fd = os.dup(1)
-        os.set_inheritable(self.fd, False)
+        self.errors = os.dup(2)
+        """Standard error, for last words; what an import does to ``sys.stderr`` leaves it alone."""
         os.dup2(2, 1)
 
+    @property
+    def ours(self) -> bool:
+        """False in a copy of this process that an import or a probe made by forking."""
+        return os.getpid() == self.pid
+
     def send(self, **frame: Any) -> None:
+        if not self.ours:
+            return
+        frame["id"] = self.command
         # A leading newline ends whatever a dying writer left unfinished.
         line = b"\n" + self.token + b" " + json.dumps(frame, allow_nan=False).encode() + b"\n"
         while line:
             line = line[os.write(self.fd, line) :]
+
+
+def private_commands() -> BinaryIO:
+    """Standard input for the agent alone; everybody else finds it empty."""
+    commands = os.fdopen(os.dup(0), "rb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return commands
 
 
 def describe_interpreter() -> Dict[str, Any]:
@@ -78,9 +104,20 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform.startswith("linux")
 
 
-def watch_for_hang(deadline: float) -> None:
-    """Say where the program hangs shortly before the doctor kills it."""
-    faulthandler.dump_traceback_later(max(deadline - min(1.0, deadline * 0.1), 0.1), exit=False)
+def watch_for_hang(frames: Frames, deadline: float) -> None:
+    """Say where the program hangs shortly before the doctor kills it; if the doctor is gone by
+    then, the kernel ends it."""
+    shortly_before = max(deadline - min(1.0, deadline * 0.1), 0.1)
+    faulthandler.dump_traceback_later(shortly_before, exit=False, file=frames.errors)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, deadline + ORPHAN_GRACE_S)
+
+
+def stop_watching() -> None:
+    faulthandler.cancel_dump_traceback_later()
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def import_one(name: str) -> Dict[str, Any]:
@@ -104,6 +141,13 @@ def run_probe(command: Dict[str, Any]) -> Any:
     return getattr(module, function_name)(command["request"])
 
 
+def message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # a broken __str__ must not hide that there was an error
+        return "(its message cannot be read)"
+
+
 def describe_error(error: BaseException) -> Dict[str, Any]:
     """The error as data; the chain of causes is kept, lazy importers hide the first one."""
     chain = []
@@ -111,13 +155,13 @@ def describe_error(error: BaseException) -> Dict[str, Any]:
     current: Any = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        chain.append("%s: %s" % (type(current).__name__, current))
+        chain.append("%s: %s" % (type(current).__name__, message_of(current)))
         current = current.__cause__ or current.__context__
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return {
         "ok": False,
         "error_type": type(error).__name__,
-        "reason": str(error)[:4000],
+        "reason": message_of(error)[:4000],
         "chain": [line[:2000] for line in chain[:10]],
         "output": text[-8000:],
     }
@@ -134,47 +178,66 @@ def answer(frames: Frames, action: Callable[[], Any]) -> None:
 
 def forked(frames: Frames, command: Dict[str, Any]) -> None:
     """Run a probe in a fork that leads its own process group; report how it ended."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
+    flush()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        frames.send(event="result", **describe_error(error))
+        frames.send(event="exited", exit_code=1)
+        return
     if pid == 0:
         status = 1
         try:
+            frames.pid = os.getpid()
             os.setsid()
             frames.send(event="forked", pid=os.getpid())
-            watch_for_hang(command["deadline"])
+            watch_for_hang(frames, command["deadline"])
             answer(frames, lambda: run_probe(command))
-            sys.stderr.flush()
+            flush()
             status = 0
         finally:
             os._exit(status)
-    _, status = os.waitpid(pid, 0)
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:  # somebody ignores SIGCHLD or waits for every child
+        frames.send(event="exited", exit_code=None)
+        return
     if os.WIFSIGNALED(status):
         frames.send(event="exited", signal=os.WTERMSIG(status))
     else:
         frames.send(event="exited", exit_code=os.WEXITSTATUS(status))
 
 
-def serve(frames: Frames) -> None:
-    for line in sys.stdin:
+def flush() -> None:
+    """What was printed so far; an import may have closed or replaced the streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def serve(frames: Frames, commands: BinaryIO) -> None:
+    for line in commands:
         command = json.loads(line)
-        if command["op"] == "import":
-            watch_for_hang(command["deadline"])
-            answer(frames, lambda: import_one(command["name"]))  # noqa: B023 - runs at once
-            faulthandler.cancel_dump_traceback_later()
-        elif can_fork():
+        frames.command = command["id"]
+        if command["op"] == "run" and can_fork():
             forked(frames, command)
+            continue
+        watch_for_hang(frames, command["deadline"])
+        if command["op"] == "import":
+            answer(frames, lambda: import_one(command["name"]))  # noqa: B023 - runs at once
         else:
-            watch_for_hang(command["deadline"])
             answer(frames, lambda: run_probe(command))  # noqa: B023 - runs at once
-            faulthandler.cancel_dump_traceback_later()
+        if not frames.ours:
+            os._exit(0)
+        stop_watching()
+        if command["op"] == "run":
             frames.send(event="exited", exit_code=0)
 
 
 def main() -> None:
     token, roots = sys.argv[1], json.loads(sys.argv[2])
-    frames = Frames(token)
-    faulthandler.enable(file=sys.stderr, all_threads=True)
+    frames, commands = Frames(token), private_commands()
+    faulthandler.enable(file=frames.errors, all_threads=True)
     # A script's folder comes first on sys.path; ours must not be seen by the patient.
     if sys.path and os.path.abspath(sys.path[0] or ".") == os.path.dirname(
         os.path.abspath(__file__)
@@ -187,7 +250,7 @@ def main() -> None:
     frames.send(event="hello", interpreter=describe_interpreter())
     if sys.version_info < (3, 9):
         return
-    serve(frames)
+    serve(frames, commands)
 
 
 if __name__ == "__main__":

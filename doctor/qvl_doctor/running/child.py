@@ -2,14 +2,18 @@
 
 ``subprocess.run(timeout=...)`` kills the child and then waits for it without a bound; a child in
 uninterruptible sleep would hang the doctor with it. Here every wait has a bound, and a child that
-does not die is left behind and named.
+does not die is left behind and named. Whoever the child started carries a mark in its environment,
+by which also those are found and ended that left its process group.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
+import secrets
+import select
 import signal
 import subprocess
 import threading
@@ -25,6 +29,9 @@ TAIL_BYTES = 16 * 1024
 LINE_BYTES = 64 * 1024 * 1024
 """A longer line is not an answer; it is dropped."""
 CHUNK_BYTES = 1 << 16
+SEND_WAIT_S = 0.1
+MARK = "QVL_DOCTOR_CHILD"
+"""Environment variable that tells a child's descendants from everybody else's processes."""
 
 
 class BoundedText:
@@ -69,36 +76,55 @@ class Child:
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         """Lines of standard output; None when it ended."""
         self.errors = BoundedText()
+        self._mark = secrets.token_hex(8)
         self._process = subprocess.Popen(
             list(argv),
-            env=dict(environment),
+            env={**environment, MARK: self._mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,
             start_new_session=True,
         )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None and self._process.stderr is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
         # Daemon threads: a grandchild that keeps a pipe open must not keep the doctor alive.
         self._error_pump = threading.Thread(
             target=self._pump_errors, args=(self._process.stderr,), daemon=True
         )
-        self._error_pump.start()
-        threading.Thread(target=self._pump_lines, args=(self._process.stdout,), daemon=True).start()
+        answer_pump = threading.Thread(
+            target=self._pump_lines, args=(self._process.stdout,), daemon=True
+        )
+        try:
+            self._error_pump.start()
+            answer_pump.start()
+        except RuntimeError as error:
+            kill_group(self.pid)
+            raise OSError(errno.EAGAIN, "the system allows no further thread") from error
 
     @property
     def pid(self) -> int:
         """Also the id of its process group."""
         return self._process.pid
 
-    def send(self, line: bytes) -> bool:
-        """Write one line to its standard input; False when nobody reads any more."""
+    def send(self, line: memoryview) -> memoryview:
+        """Write to its standard input what it takes; return the rest.
+
+        A child that does not read costs at most `SEND_WAIT_S`.
+
+        Raises:
+            OSError: nobody reads any more.
+        """
         assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
         try:
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError, OSError):
-            return False
-        return True
+            return line[os.write(pipe, line) :]
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(pipe, select.POLLOUT)
+            poll.poll(SEND_WAIT_S * 1000)
+            return line
 
     def ended(self, within_s: float) -> int | None:
         """Its return code (negative: signal) if it ends within the time."""
@@ -110,9 +136,11 @@ class Child:
         return code
 
     def kill(self, *groups: int) -> bool:
-        """Kill it and these process groups; False when it could not be made to go away."""
+        """Kill it, these process groups and all who carry its mark; False when it could not be
+        made to go away."""
         for group in (*groups, self.pid):
             kill_group(group)
+        kill_marked(self._mark)
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -148,6 +176,17 @@ def kill_group(group: int) -> None:
             os.killpg(group, signal.SIGKILL)
         else:
             os.kill(group, signal.SIGTERM)
+
+
+def kill_marked(mark: str) -> None:
+    """SIGKILL to every process whose environment holds this mark (where there is a /proc)."""
+    wanted = f"{MARK}={mark}".encode()
+    with contextlib.suppress(OSError):
+        for entry in os.scandir("/proc"):
+            # Processes end while we look, and those of others cannot be looked into.
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and wanted in Path(entry.path, "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def process_state(pid: int) -> str:

@@ -79,12 +79,18 @@ def decode_frame(line: bytes) -> dict[str, Any] | None:
 
 
 class AgentClient:
-    """One agent process. Not shared between threads, except for `interrupt`."""
+    """One agent process. Not shared between threads."""
 
     def __init__(
-        self, python: str, roots: Mapping[str, str], environment: Mapping[str, str] | None = None
+        self,
+        python: str,
+        roots: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Start the agent and wait for its greeting.
+
+        When ``stop`` is set, by any thread, the work in hand ends and raises `Interrupted`.
 
         Raises:
             AgentDied: it did not greet: no Python, a broken one, or a hang.
@@ -92,7 +98,9 @@ class AgentClient:
         self.interpreter: dict[str, Any] = {}
         self._token = secrets.token_hex(8)
         self._groups: set[int] = set()
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
+        self._sent = 0
+        """Id of the last command; 0 before the first, as in the greeting."""
         self.alive = True
         base = os.environ if environment is None else environment
         try:
@@ -110,16 +118,12 @@ class AgentClient:
             raise
         self.interpreter = frame.get("interpreter", {})
 
-    def interrupt(self) -> None:
-        """Ask for an end from another thread; the work in hand raises `Interrupted`."""
-        self._stop.set()
-
     def import_module(self, name: str, budget_s: float) -> ImportState:
         """Import one module in the agent itself, for all later probes to share."""
         started = time.monotonic()
         self._child.errors.take()
         try:
-            self._command(op="import", name=name, deadline=budget_s)
+            self._command(started + budget_s, budget_s, op="import", name=name)
             frame = self._next_frame(started + budget_s, budget_s)
         except AgentDied as death:
             return ImportState(
@@ -153,7 +157,7 @@ class AgentClient:
         self._child.errors.take()
         result: dict[str, Any] | None = None
         try:
-            self._command(op="run", entry=entry, request=request, deadline=budget_s)
+            self._command(deadline, budget_s, op="run", entry=entry, request=request)
             while (frame := self._next_frame(deadline, budget_s))["event"] != "exited":
                 if frame["event"] == "forked":
                     self._groups.add(frame["pid"])
@@ -208,19 +212,31 @@ class AgentClient:
             output=self.output(),
         )
 
-    def _command(self, **command: Any) -> None:
-        if not self._child.send(json.dumps(command).encode() + b"\n"):
-            self._die()
+    def _command(self, until: float, budget_s: float, **command: Any) -> None:
+        self._sent += 1
+        command.update(id=self._sent, deadline=budget_s)
+        rest = memoryview(json.dumps(command).encode() + b"\n")
+        while rest:
+            self._check_time(until, budget_s)
+            try:
+                rest = self._child.send(rest)
+            except OSError:
+                self._die()
+
+    def _check_time(self, until: float, budget_s: float) -> float:
+        """Seconds that are left; ends the agent when there are none, or when it shall stop."""
+        if self._stop.is_set():
+            self.close()
+            raise Interrupted
+        left = until - time.monotonic()
+        if left <= 0:
+            self._time_out(budget_s)
+        return left
 
     def _next_frame(self, deadline: float, budget_s: float) -> dict[str, Any]:
         prefix = self._token.encode() + b" "
         while True:
-            if self._stop.is_set():
-                self.close()
-                raise Interrupted
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self._time_out(budget_s)
+            left = self._check_time(deadline, budget_s)
             try:
                 line = self._child.lines.get(timeout=min(left, 0.1))
             except queue.Empty:
@@ -232,7 +248,7 @@ class AgentClient:
                 self._die()
             elif line.startswith(prefix):
                 frame = decode_frame(line[len(prefix) :])
-                if frame is not None:
+                if frame is not None and frame.get("id") == self._sent:
                     return frame
 
     def _time_out(self, budget_s: float) -> None:

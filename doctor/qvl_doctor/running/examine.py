@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal, Protocol
@@ -37,7 +38,8 @@ MODEL_IMPORTS = "model"
 """In `Probe.imports`: whatever the examined model's class needs."""
 OLDEST_PYTHON = (3, 9)
 JOIN_S = 0.05
-INTERRUPT_WAIT_S = 8.0
+STOP_WAIT_S = 8.0
+"""How long the lanes get to end their children."""
 
 Lane = Literal["light", "heavy", "doctor"]
 
@@ -99,12 +101,18 @@ class Examination:
         }
         self._target: TargetFacts | None = None
         self._imports: dict[str, ImportState] = {}
-        self._clients: list[AgentClient] = []
         self._stopping = threading.Event()
-        self._crashes: list[BaseException] = []
+        self._interrupted = False
+        self._failure = ""
+
+    def stop(self) -> None:
+        """End the children soon, and the run with what is known; may be called in a signal
+        handler and from any thread."""
+        self._interrupted = True
+        self._end()
 
     def run(self) -> Record:
-        """Run everything; Ctrl-C ends the children and keeps what is known."""
+        """Run everything; `stop` or Ctrl-C ends the children and keeps what is known."""
         started_at = datetime.now(timezone.utc)
         threads = [
             threading.Thread(target=self._guard, args=(lane,), name=f"lane-{lane}", daemon=True)
@@ -114,36 +122,39 @@ class Examination:
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
+            while not self._stopping.is_set() and any(thread.is_alive() for thread in threads):
+                for thread in threads:
                     thread.join(JOIN_S)
         except KeyboardInterrupt:
-            self._stop()
-            for thread in threads:
-                thread.join(INTERRUPT_WAIT_S)
-        if self._crashes:
-            raise self._crashes[0]
+            self.stop()
+        except RuntimeError as error:
+            self._fail(error)
+        patience = time.monotonic() + STOP_WAIT_S
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, patience - time.monotonic()))
         return self._record(started_at)
 
-    def _stop(self) -> None:
+    def _end(self) -> None:
         self._stopping.set()
-        for client in list(self._clients):
-            client.interrupt()
         for event in self._done.values():
             event.set()
 
+    def _fail(self, error: BaseException) -> None:
+        """A bug of the doctor, or a system that gives it no thread: end, and keep what is known."""
+        self._failure = self._failure or f"{type(error).__name__}: {error}"
+        self._end()
+
     def _record(self, started_at: datetime) -> Record:
         for probe in self._order:
-            self._records.setdefault(
-                probe.id, ProbeRecord(status=ProbeStatus.INTERRUPTED, reason="the run was stopped")
-            )
+            self._records.setdefault(probe.id, self._cut_off())
         engine: list[Facts | None] = [
             self._target
             or TargetFacts(
                 python=self._choice.python,
                 chosen_because=self._choice.because,
                 runs=False,
-                reason="the run was stopped before it answered",
+                reason=f"{self._cut_off().reason} before it answered",
             ),
             ImportsFacts(modules=dict(self._imports)),
             self._model,
@@ -159,9 +170,18 @@ class Examination:
             doctor=__version__,
             recorded_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             level=self._level,
-            interrupted=self._stopping.is_set(),
+            interrupted=self._interrupted,
+            failure=self._failure,
             probes=dict(sorted(self._records.items())),
         )
+
+    def _cut_off(self) -> ProbeRecord:
+        """For a probe that had no chance to end."""
+        if self._failure:
+            return ProbeRecord(
+                status=ProbeStatus.CRASHED, reason=f"the doctor itself failed ({self._failure})"
+            )
+        return ProbeRecord(status=ProbeStatus.INTERRUPTED, reason="the run was stopped")
 
     def _guard(self, lane: Lane) -> None:
         """A lane that fails is a bug of the doctor; it must neither hang the others nor hide."""
@@ -170,8 +190,7 @@ class Examination:
         except Interrupted:
             pass
         except BaseException as error:
-            self._crashes.append(error)
-            self._stop()
+            self._fail(error)
         finally:
             for probe in self._order:
                 if lane_of(probe) == lane:
@@ -315,11 +334,7 @@ class Examination:
                 self._done[probe.id].set()
 
     def _agent(self, python: str) -> AgentClient:
-        if self._stopping.is_set():
-            raise Interrupted
-        client = AgentClient(python, self._roots)
-        self._clients.append(client)
-        return client
+        return AgentClient(python, self._roots, stop=self._stopping)
 
     def _describe(self, interpreter: dict[str, Any], reason: str) -> TargetFacts:
         version = interpreter.get("version", "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from qvl_doctor.facts import ProbeRecord, ProbeStatus
 from qvl_doctor.running import client as client_module
 from qvl_doctor.running.child import Child, process_state
-from qvl_doctor.running.client import AgentClient, AgentDied
+from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted
 
 Run = Callable[..., ProbeRecord]
 
@@ -149,6 +151,7 @@ def test_a_child_that_cannot_be_killed_is_abandoned_and_named(
 ) -> None:
     # Uninterruptible sleep cannot be produced at will; a kill that does nothing looks the same.
     monkeypatch.setattr("qvl_doctor.running.child.kill_group", lambda group: None)
+    monkeypatch.setattr("qvl_doctor.running.child.kill_marked", lambda mark: None)
     monkeypatch.setattr("qvl_doctor.running.child.KILL_WAIT_S", 0.3)
     monkeypatch.setattr(client_module, "kill_group", lambda group: None)
     record = client.run("victims.bad_probe:hang", {}, 0.5)
@@ -205,4 +208,72 @@ def test_a_child_whose_pipe_is_closed_says_so() -> None:
     child = Child(["/bin/true"], {})
     assert child.ended(5) == 0
     time.sleep(0.05)
-    assert not child.send(b"x" * 100_000)
+    with pytest.raises(BrokenPipeError):
+        child.send(memoryview(b"x" * 100_000))
+
+
+def test_an_agent_that_does_not_read_costs_no_more_than_the_budget(client: AgentClient) -> None:
+    os.kill(client._child.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    record = client.run("victims.bad_probe:fine", {"value": "x" * (4 << 20)}, 1.0)
+    assert record.status is ProbeStatus.TIMED_OUT
+    assert time.monotonic() - began < 4
+
+
+def test_what_left_its_process_group_is_ended_too(run: Run, client: AgentClient) -> None:
+    escaped = run("escaped_grandchild").data["pid"]
+    assert process_state(escaped)
+    client.close()
+    time.sleep(0.1)
+    assert not process_state(escaped) or process_state(escaped).startswith("Z")
+
+
+def test_nobody_but_the_agent_reads_its_commands(run: Run) -> None:
+    assert run("reads_input", budget_s=5).data == {"read": "", "by_a_child": ""}
+    assert run("fine", value=2).data["echo"] == 2
+
+
+def test_an_import_that_forks_answers_once(client: AgentClient) -> None:
+    assert client.import_module("victims.import_forks", 10).status is ProbeStatus.OK
+    for _ in range(3):
+        assert client.import_module("no_such_module", 10).status is ProbeStatus.RAISED
+    assert client.run("victims.bad_probe:fine", {"value": 3}, 10).data["echo"] == 3
+
+
+def test_a_probe_that_forks_answers_once(run: Run) -> None:
+    assert run("forks_and_both_return").data["pid"] > 0
+    assert run("fine", value=4).data["echo"] == 4
+
+
+def test_an_error_without_words_is_still_an_error(run: Run) -> None:
+    record = run("raises_speechless")
+    assert record.status is ProbeStatus.RAISED
+    assert "Speechless" in record.reason
+
+
+@pytest.mark.parametrize("module", ["import_closes_streams", "import_ignores_children"])
+def test_what_an_import_does_to_the_process_does_not_end_the_agent(
+    client: AgentClient, module: str
+) -> None:
+    assert client.import_module(f"victims.{module}", 10).status is ProbeStatus.OK
+    assert client.run("victims.bad_probe:fine", {"value": 5}, 10).data["echo"] == 5
+    assert client.run("victims.bad_probe:silent_exit", {}, 10).status is ProbeStatus.CRASHED
+
+
+def test_a_fork_that_the_system_refuses_is_the_probes_error(client: AgentClient) -> None:
+    client.import_module("victims.import_forbids_fork", 10)
+    record = client.run("victims.bad_probe:fine", {"value": 6}, 10)
+    assert record.status is ProbeStatus.RAISED
+    assert "temporarily unavailable" in record.reason
+
+
+def test_a_stop_ends_also_an_agent_that_has_not_greeted(tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexec sleep 600\n")
+    fake.chmod(0o755)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        AgentClient(str(fake), {}, stop=stop)
+    assert time.monotonic() - began < 3

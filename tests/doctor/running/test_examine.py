@@ -19,6 +19,7 @@ from qvl_doctor.facts import (
     WorkloadFacts,
 )
 from qvl_doctor.probe import Facts, Level, Probe
+from qvl_doctor.running.child import process_state
 from qvl_doctor.running.examine import Examination, in_order
 from qvl_doctor.target import Choice
 
@@ -163,36 +164,57 @@ def test_a_target_that_does_not_start_blocks_its_probes_and_not_the_doctors() ->
     assert record.probes["c.doctor"].status is ProbeStatus.OK
 
 
-def test_interruption_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    examination = Examination(
-        choice=Choice(sys.executable, "test"),
-        probes={
-            item.id: item
-            for item in (probe("a.quick", "interpreter"), probe("b.slow", "hang", budget_s=60))
-        },
-        wanted=["a.quick", "b.slow"],
+def stoppable(*probes: Probe, python: str = sys.executable) -> Examination:
+    return Examination(
+        choice=Choice(python, "test"),
+        probes={item.id: item for item in probes},
+        wanted=[item.id for item in probes],
         roots={"lane_probes": str(PROBES)},
         model=None,
         workload=WorkloadFacts(),
         level=Level.QUICK,
     )
-    joins = 0
-    real_join = threading.Thread.join
 
-    def interrupted_join(thread: threading.Thread, timeout: float | None = None) -> None:
-        nonlocal joins
-        joins += 1
-        if joins == 20:
-            raise KeyboardInterrupt
-        real_join(thread, timeout)
 
-    monkeypatch.setattr(threading.Thread, "join", interrupted_join)
+def test_stopping_keeps_what_is_known() -> None:
+    examination = stoppable(probe("a.quick", "interpreter"), probe("b.slow", "hang", budget_s=60))
+    threading.Timer(2.0, examination.stop).start()
     began = time.monotonic()
     record = examination.run()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 5
     assert record.interrupted
     assert record.probes["a.quick"].status is ProbeStatus.OK
     assert record.probes["b.slow"].status is ProbeStatus.INTERRUPTED
+
+
+def test_stopping_before_the_interpreter_answers_leaves_nothing_behind(tmp_path: Path) -> None:
+    fake, pid = tmp_path / "python", tmp_path / "pid"
+    fake.write_text(f"#!/bin/sh\necho $$ > {pid}\nexec sleep 600\n")
+    fake.chmod(0o755)
+    examination = stoppable(probe("a.quick", "interpreter"), python=str(fake))
+    threading.Timer(0.5, examination.stop).start()
+    began = time.monotonic()
+    record = examination.run()
+    assert time.monotonic() - began < 5
+    assert record.interrupted
+    assert process_state(int(pid.read_text())) == ""
+
+
+def test_a_failure_of_the_doctor_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    examination = stoppable(
+        probe("a.quick", "interpreter"), probe("b.heavy", "interpreter", imports=("json",))
+    )
+
+    def broken() -> None:
+        examination._done["a.quick"].wait()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(examination, "_heavy", broken)
+    record = examination.run()
+    assert record.failure == "RuntimeError: can't start new thread"
+    assert not record.interrupted
+    assert record.probes["a.quick"].status is ProbeStatus.OK
+    assert record.probes["b.heavy"].status is ProbeStatus.CRASHED
 
 
 def test_inputs_come_first_and_gpu_probes_last() -> None:

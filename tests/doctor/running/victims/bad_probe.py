@@ -89,6 +89,27 @@ def grandchild_keeps_pipes(request):
     return {"left": "a sleeper"}
 
 
+def escaped_grandchild(request):
+    return {"pid": subprocess.Popen(["sleep", "600"], start_new_session=True).pid}
+
+
+def reads_input(request):
+    return {"read": sys.stdin.read(), "by_a_child": subprocess.check_output(["cat"]).decode()}
+
+
+class Speechless(BaseException):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raises_speechless(request):
+    raise Speechless
+
+
+def forks_and_both_return(request):
+    return {"pid": os.fork()}
+
+
 def grandchild_in_group(request):
     child = subprocess.Popen(["sleep", "600"])
     return {"pid": child.pid}

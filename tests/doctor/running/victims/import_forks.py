@@ -1,0 +1,5 @@
+"""An import that comes back twice."""
+
+import os
+
+os.fork()

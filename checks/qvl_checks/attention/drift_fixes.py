@@ -9,7 +9,7 @@ from qvl_checks.attention.drift_verdict import drifts, planted
 from qvl_checks.attention.model_drift_facts import ModelCell, ModelDriftFacts
 from qvl_doctor.findings import Fix, Safety
 
-LOAD = "model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation={!r})"
+LOAD = 'model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation="{}")'
 
 
 def use_sdpa(facts: ModelDriftFacts) -> Iterator[Fix]:
@@ -41,7 +41,7 @@ def keep_eager(facts: ModelDriftFacts) -> Iterator[Fix]:
 
 def _measured(facts: ModelDriftFacts, cell: ModelCell, name: str) -> str:
     text = (
-        f"executed here (transformers {facts.transformers}, {facts.device}, {facts.dtype}): with "
+        f"executed with transformers {facts.transformers} on {facts.device} in {facts.dtype}: with "
         f"{name} the logits of a small model are {percent(cell.from_float32.error)} from float32"
     )
     if cell.from_float32.top1 is not None:

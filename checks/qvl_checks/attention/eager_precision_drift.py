@@ -47,7 +47,7 @@ def eager_precision_drift(
     cures = (*use_sdpa(through), *keep_eager(through))
     if inside is not None or (alone is not None and through.has_key_bias):
         return failed(
-            _failure(name, dtype, inside, alone),
+            _failure(name, dtype, run if inside is not None else None, alone),
             _cause(name, dtype, alone, through),
             confidence=Confidence.MEASURED,
             evidence=evidence,
@@ -72,6 +72,7 @@ def eager_precision_drift(
 
 
 def _failure(name: str, dtype: str, inside: ModelCell | None, alone: Cell | None) -> str:
+    """What it does to the model at trained magnitudes, else to attention alone."""
     if inside is not None and inside.from_float32.top1 is not None:
         changed = 1 - inside.from_float32.top1
         return f"{name} attention in {dtype} changes {changed:.0%} of the next tokens"

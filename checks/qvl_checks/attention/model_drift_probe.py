@@ -53,7 +53,8 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     device, _ = pick_device()
     # Tiny tensors: a second thread costs more than it brings, most of all on a busy machine.
     torch.set_num_threads(1)
-    subject = Subject(facts, dtype, device, workload.get("attention"), 64 if quick else 480)
+    tokens = 64 if quick else 200
+    subject = Subject(facts, dtype, device, workload.get("attention"), tokens)
     result: Dict[str, Any] = {
         "transformers": str(transformers.__version__),
         "device": device,

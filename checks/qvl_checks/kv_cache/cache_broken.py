@@ -82,7 +82,7 @@ def _half_off(cache: CacheFacts, evidence: dict[str, Any]) -> Judgement:
             Fix.edit(
                 cache.restore,
                 summary="Turn the cache on in the loaded model",
-                verification=f"executed here (transformers {cache.transformers}): afterwards one "
+                verification=f"executed with transformers {cache.transformers}: afterwards one "
                 "token is processed per step, with the right logits"
                 if cache.restored_effect == "cached"
                 else "",

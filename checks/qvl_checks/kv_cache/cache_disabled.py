@@ -63,7 +63,7 @@ def _fixes(cache: CacheFacts, culprits: tuple[str, ...]) -> list[Fix]:
             cache.restore,
             summary="Turn the cache on in the loaded model, whoever turned it off",
             verification=(
-                f"executed here (transformers {cache.transformers}) on a small model with every "
+                f"executed with transformers {cache.transformers} on a small model with every "
                 "switch off: afterwards one token is processed per step, with the right logits"
             )
             if works

@@ -112,6 +112,18 @@ def test_eager_in_bfloat16_fails_with_cures_that_were_executed() -> None:
     }
 
 
+def test_the_title_speaks_of_trained_magnitudes_not_of_the_first_trace() -> None:
+    inside = through("eager")
+    mild = ModelCell(
+        implementation="eager",
+        offset=91.0,
+        key_bias_norm=91.0,
+        from_float32=Distance(error=0.19, top1=0.9),
+    )
+    cells = (mild, *inside.cells)
+    assert "58%" in drift(inside=msgspec.structs.replace(inside, cells=cells)).title
+
+
 def test_sdpa_passes_and_says_from_where_eager_would_not() -> None:
     judgement = drift()
     assert judgement.outcome is Outcome.PASS

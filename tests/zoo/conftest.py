@@ -64,22 +64,27 @@ class Patient:
         )
 
     def examine(self, output: Path, *arguments: str) -> Run:
-        """Examine it from outside, as a user would."""
-        began = time.monotonic()
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "qvl_doctor", "check", "--python", str(self.python),
-                "--level", "quick", "--import-budget", "8", "--format", "json", "--format", "html",
-                "--output", str(output), *arguments,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )  # fmt: skip
-        seconds = time.monotonic() - began
-        path = output / "report.json"
-        assert path.exists(), f"no report: {done.stderr}"
-        return Run(done.returncode, seconds, json.loads(path.read_text()), done.stderr)
+        """Examine it from outside, as a user would, with little patience for its imports."""
+        return examine(self.python, output, "--import-budget", "8", *arguments)
+
+
+def examine(python: Path, output: Path, *arguments: str) -> Run:
+    """``qvl-doctor check --level quick`` of an interpreter, as a user calls it."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "qvl_doctor", "check", "--python", str(python),
+            "--level", "quick", "--format", "json", "--format", "html",
+            "--output", str(output), *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    path = output / "report.json"
+    assert path.exists(), f"no report: {done.stderr}"
+    return Run(done.returncode, seconds, json.loads(path.read_text()), done.stderr)
 
 
 @pytest.fixture

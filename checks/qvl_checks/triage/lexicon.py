@@ -155,8 +155,8 @@ _WORDS: dict[str, str] = {
         r"used))|same (?:as|output|answer|result)s? (?:\w+ ){0,5}(?:base|before|"
         r"original|without|untuned)|no (?:effect|difference|change)|as if (?:\w+ ){0,"
         r"4}(?:not|never|no)|identical to (?:the )?(?:base|original)|has no effect|not "
-        r"(?:applied|taking effect|loaded)|behaves like the (?:base|original)|没有?(?:任何|什么|明显)?(?:微调|训练)?(?:的)?(?:效果|"
-        r"变化|作用|生效)|不起作用|不生效|一模一样|和(?:原|基座|没).{0,"
+        r"(?:applied|taking effect|loaded)|behaves like the (?:base|original)|"
+        r"没有?(?:任何|什么|明显)?(?:微调|训练)?的?(?:效果|变化|作用|生效)|不起作用|不生效|一模一样|和(?:原|基座|没).{0,"
         r"12}(?:一样|相同|一致)|跟(?:原|基座|没).{0,"
         r"12}(?:一样|相同)|等于没"
     ),
@@ -251,7 +251,10 @@ _WORDS: dict[str, str] = {
         r"attention|线性注意力"
     ),
     # images and tokens
-    "image": r"\bimages?\b|ocrbench|docvqa|chartqa|textvqa|mathvista|mmmu|\bimg\b|picture|photo|\bscans?\b|screenshot|图[片像]?|照片|扫描|截图",
+    "image": (
+        r"\bimages?\b|\bimg\b|picture|photo|\bscans?\b|screenshot|图[片像]?|照片|扫描|截图|"
+        r"ocrbench|docvqa|chartqa|textvqa|mathvista|mmmu"
+    ),
     "multi_image": (
         r"multi[- ]?image|multiple images|several images|many images|(?:\d{1,3}|two|"
         r"three|four|five|six|eight|ten) (?:\w+ ){0,2}(?:images|pictures|pages|frames)|"

@@ -19,6 +19,7 @@ import string
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import NamedTuple
 
 HEAD_CHARACTERS = 48_000
 TAIL_CHARACTERS = 128_000
@@ -81,6 +82,20 @@ _TROUBLE = (
 )
 _SQUEEZE = re.compile(r"[^a-z0-9㐀-鿿]+")
 _LOOKALIKE = str.maketrans({"0": "o", "1": "l", "i": "l"})
+
+
+class Line(NamedTuple):
+    """A cleaned line: its number in the original text, what it says, and how it was before it was
+    cleaned of a rank's name and of spaces at its end.
+    """
+
+    number: int
+    text: str
+    width: int
+    ends_in_space: bool = False
+
+
+Lines = list[Line]
 
 
 def fold(text: str) -> str:
@@ -166,50 +181,66 @@ def _troubled(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return kept
 
 
-def _unwrapped(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _unwrapped(lines: Lines) -> Lines:
     """Lines that a terminal broke at its width, joined again.
 
     Wrapping is assumed where no line is longer than some width and several lines, among them at
-    least a quarter of all
-    that are not short, have exactly that width.
+    least a quarter of all that are not short, have exactly that width.
     """
-    widest = max((len(line) for _, line in lines), default=0)
-    full = sum(len(line) == widest for _, line in lines)
+    widest = max((len(line.text) for line in lines), default=0)
+    full = sum(len(line.text) == widest for line in lines)
     if (
         not 40 <= widest <= 240
         or full < 2
-        or full * 4 < sum(len(line) > widest // 2 for _, line in lines)
+        or full * 4 < sum(len(line.text) > widest // 2 for line in lines)
     ):
         return lines
-    joined: list[tuple[int, str]] = []
+    joined: Lines = []
     open_end = False
-    for number, line in lines:
+    for line in lines:
         if open_end:
-            joined[-1] = (joined[-1][0], joined[-1][1] + line)
+            joined[-1] = joined[-1]._replace(text=joined[-1].text + line.text)
         else:
-            joined.append((number, line))
-        open_end = len(line) == widest and len(joined[-1][1]) < LINE_CHARACTERS
+            joined.append(line)
+        open_end = len(line.text) == widest and len(joined[-1].text) < LINE_CHARACTERS
     return joined
+
+
+def read_lines(text: str) -> Lines:
+    """The cleaned lines of a text that hold something, with their original numbers."""
+    lines: Lines = []
+    for number, raw in _bounded(text):
+        if not raw:
+            continue
+        plain = _plain(raw)
+        line = _clean_line(plain)
+        if line.strip() and not _PROGRESS.search(line[:600]):
+            plain = plain.rstrip("\r")
+            lines.append(Line(number, line, len(plain), plain.endswith(" ")))
+    return lines
 
 
 class Page:
     """A cleaned text with its search views. Building it costs time linear in the text."""
 
     def __init__(self, text: str) -> None:
-        self.lines: list[tuple[int, str]] = []
-        for number, raw in _bounded(text):
-            if not raw:
-                continue
-            line = _clean_line(_plain(raw))
-            if line.strip() and not _PROGRESS.search(line[:600]):
-                self.lines.append((number, line))
-        self.lines = _unwrapped(self.lines)
+        self._index(_unwrapped(read_lines(text)))
+
+    @classmethod
+    def of(cls, lines: Lines) -> Page:
+        """A page of lines that are clean already."""
+        page = cls.__new__(cls)
+        page._index(lines)
+        return page
+
+    def _index(self, lines: Lines) -> None:
+        self.lines = lines
         self._starts: list[int] = []
         self._folded_starts: list[int] = []
         low: list[str] = []
         folded: list[str] = []
         at = folded_at = 0
-        for _, line in self.lines:
+        for line in (line.text for line in self.lines):
             lowered = line.translate(_LOWER)
             self._starts.append(at)
             low.append(lowered)
@@ -220,7 +251,7 @@ class Page:
             folded_at += len(squeezed)
         self.low = "\n".join(low)
         self.folded = "".join(folded)
-        self.text = "\n".join(line for _, line in self.lines)
+        self.text = "\n".join(line.text for line in self.lines)
 
     def line_at(self, position: int) -> int:
         """Index into `lines` of the character at `position` of `low`."""
@@ -254,8 +285,8 @@ class Page:
 
     def evidence(self, index: int) -> str:
         """The line as shown to a person: ``line 12: …``."""
-        number, line = self.lines[index]
-        shown = line.strip()
+        line = self.lines[index]
+        shown = line.text.strip()
         if len(shown) > 300:
             shown = shown[:297] + "…"
-        return f"line {number}: {shown}"
+        return f"line {line.number}: {shown}"

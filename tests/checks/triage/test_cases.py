@@ -34,8 +34,8 @@ def test_case(case: Case) -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(CASES) >= 120
-    assert len(NEGATIVE) >= 25
+    assert len(CASES) >= 440
+    assert len(NEGATIVE) >= 90
 
 
 def test_every_cause_has_a_case_that_names_it() -> None:
@@ -69,7 +69,7 @@ def test_combined_variations(seed: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(LOSSY))
 def test_lossy_variation(name: str) -> None:
-    """Broken words cost some descriptions in prose, but never invent a cause."""
+    """Broken lines and misread words cost hardly a case, and never invent a cause."""
     rng = random.Random(name)
     wrong = [
         case.name for case in POSITIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
@@ -78,7 +78,7 @@ def test_lossy_variation(name: str) -> None:
         case.name for case in NEGATIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
     ]
     assert invented == []
-    assert len(wrong) <= 0.15 * len(POSITIVE), wrong
+    assert len(wrong) <= 0.02 * len(POSITIVE), wrong
 
 
 def test_text_of_one_case_is_not_the_text_of_another() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import random
 import re
+import textwrap
 from collections.abc import Callable
 
 Variation = Callable[[str, random.Random], str]
@@ -117,6 +118,17 @@ def wrapped(text: str, rng: random.Random) -> str:
     )
 
 
+def folded(text: str, rng: random.Random) -> str:
+    """A mail program or an editor that breaks long lines between words."""
+    width = rng.choice((64, 72, 80))
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        if len(line) > width
+        else line
+        for line in text.split("\n")
+    )
+
+
 def line_numbers(text: str, rng: random.Random) -> str:
     """Other line numbers in the frames."""
     return re.sub(r"line \d+", lambda m: f"line {rng.randrange(10, 4000)}", text)
@@ -136,6 +148,17 @@ def screenshot(text: str, rng: random.Random) -> str:
     return re.sub(r"[A-Za-z_]{9,}", misread, text)
 
 
+def lookalikes(text: str, rng: random.Random) -> str:
+    """The letters that a screenshot's recognition takes for each other, in one long word of ten."""
+
+    def misread(match: re.Match[str]) -> str:
+        if rng.random() < 0.9:
+            return match.group()
+        return match.group().translate(str.maketrans({"l": "1", "I": "l", "O": "0"}))
+
+    return re.sub(r"[A-Za-z_]{7,}", misread, text)
+
+
 PLAIN: dict[str, Variation] = {
     "paths": paths,
     "windows": windows,
@@ -149,7 +172,12 @@ PLAIN: dict[str, Variation] = {
     "full_width": full_width,
     "line_numbers": line_numbers,
 }
-LOSSY: dict[str, Variation] = {"wrapped": wrapped, "screenshot": screenshot}
+LOSSY: dict[str, Variation] = {
+    "wrapped": wrapped,
+    "folded": folded,
+    "screenshot": screenshot,
+    "lookalikes": lookalikes,
+}
 
 
 def combined(text: str, rng: random.Random) -> str:

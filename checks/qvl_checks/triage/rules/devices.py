@@ -79,12 +79,11 @@ RULES: tuple[Rule, ...] = (
         _D + "no-kernel-for-gpu",
         93,
         says=(
-            "no kernel image is available for execution on the device",
+            "CUDA error: no kernel image is available for execution on the device",
             "is not compatible with the current PyTorch installation",
             "The current PyTorch install supports CUDA capabilities sm_",
             "cudaErrorNoKernelImageForDevice",
         ),
-        needs=("word:cuda error|word:torch|word:pytorch|word:runtimeerror|word:sm_|qwen",),
     ),
     Rule(
         _D + "no-kernel-for-gpu",
@@ -92,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "blackwell",
             "word:no kernel|word:sm_120|word:not compatible|word:不支持|word:不兼容",
-            "word:cuda|word:torch|word:pytorch|qwen",
+            "word:cuda error|word:torch|word:pytorch|word:sm_|qwen",
         ),
     ),
     Rule(

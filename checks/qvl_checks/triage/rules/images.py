@@ -253,6 +253,7 @@ RULES: tuple[Rule, ...] = (
             "word:torchvision",
             "video_reader",
             "word:deprecat|word:removed|word:0.24|word:移除|word:弃用|word:no attribute",
+            "qwen|word:transformers|word:0.22|word:0.23|word:0.24|word:0.25|word:0.26",
         ),
         unless=("hang",),
     ),

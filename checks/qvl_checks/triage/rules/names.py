@@ -92,6 +92,8 @@ _VISION_FIELDS = {
     "tokens_per_second",
     "num_position_embeddings",
 }
+FIELDS = frozenset(_TEXT_FIELDS | _MOVED | _VISION_FIELDS)
+"""Every attribute that a message is read for."""
 _SKEW_CLASS = re.compile(r"tokenizer|processor")
 
 

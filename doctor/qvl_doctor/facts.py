@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 
-from qvl_doctor import stable_json
+from qvl_doctor import __version__, stable_json
 from qvl_doctor.embedded import json_inside
 from qvl_doctor.errors import UsageError
 from qvl_doctor.probe import Facts, Level
@@ -83,7 +84,9 @@ class TargetFacts(Facts):
     chosen_because: str
     runs: bool = True
     reason: str = ""
-    """Why it does not run, if it does not."""
+    """Why it does not run, in one sentence, if it does not."""
+    output: str = ""
+    """What it printed instead of an answer, the end of it."""
     version: str = ""
     implementation: str = ""
     prefix: str = ""
@@ -197,6 +200,14 @@ def load_record(path: Path) -> Record:
             f"(schema {schema!r}, expected {FACTS_SCHEMA!r})"
         )
     try:
-        return msgspec.convert(document, Record)
-    except msgspec.ValidationError as error:
+        record = msgspec.convert(document, Record)
+        date.fromisoformat(record.recorded_at[:10])
+        return record
+    except (msgspec.ValidationError, ValueError) as error:
+        author = document.get("doctor")
+        if isinstance(author, str) and author != __version__:
+            raise UsageError(
+                f"{path} was recorded by qvl-doctor {author}, and this is {__version__}, "
+                f"which cannot read it: {error}"
+            ) from error
         raise UsageError(f"{path} is damaged: {error}") from error

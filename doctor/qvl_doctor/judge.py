@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -10,9 +10,15 @@ import msgspec
 
 from qvl_doctor import __version__
 from qvl_doctor.check import Check, Need
-from qvl_doctor.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS
+from qvl_doctor.errors import (
+    EXIT_INCOMPLETE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PROBLEMS,
+)
 from qvl_doctor.facts import ProbeRecord, ProbeStatus, Record, TargetFacts
-from qvl_doctor.findings import Confidence, Finding, Outcome, Severity, Unchecked
+from qvl_doctor.findings import Confidence, Finding, Fix, Outcome, Severity, Unchecked
 from qvl_doctor.judgement import Judgement
 from qvl_doctor.policy import Policy
 from qvl_doctor.probe import Facts
@@ -22,6 +28,7 @@ from qvl_doctor.selection import selected
 
 PLUGIN_FAILED = "engine.plugin-failed"
 TARGET_BROKEN = "engine.target-does-not-run"
+DOCTOR_FAILED = "engine.doctor-failed"
 
 OUTCOME_ORDER = [
     Outcome.FAIL,
@@ -77,12 +84,13 @@ def judge(record: Record, registry: Registry, policy: Policy) -> Report:
         if not finding.outcome.judged
     ]
     target = record.probes.get(TargetFacts.probe)
+    known = target.data if target and isinstance(target.data, dict) else {}
     return Report(
         schema=REPORT_SCHEMA,
         doctor=__version__,
         verdict=verdict(findings, record, policy),
         fail_on=policy.fail_on.value,
-        target=target.data if target else {},
+        target=known,
         causes=causes(findings),
         findings=tuple(findings),
         unchecked=(*unchecked, *left_out),
@@ -98,13 +106,28 @@ def find(check: Check, record: Record, registry: Registry) -> Finding:
         return _finding(check.id, judgement, Severity.HYGIENE)
     try:
         facts = {need.parameter: facts_for(need, record) for need in check.needs}
-        judgement = check.judge(**facts)
+        judgement = sound(check.judge(**facts), facts)
     except FactsMissing as missing:
         title = f"Not checked: {rule.title}"
         judgement = Judgement(outcome=missing.outcome, title=title, cause=str(missing))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         judgement = _error(f"the check itself failed: {type(error).__name__}: {error}")
     return _finding(check.id, judgement, rule.severity)
+
+
+def sound(judgement: object, facts: Mapping[str, Facts | None]) -> Judgement:
+    """What a check returned, if it is a judgement that can be saved and stands on facts.
+
+    Raises:
+        TypeError: it is none, or holds what JSON cannot.
+        ValueError: it passes and has seen nothing.
+    """
+    if not isinstance(judgement, Judgement):
+        raise TypeError(f"it returned {type(judgement).__name__}, not a judgement")
+    if judgement.outcome is Outcome.PASS and all(fact is None for fact in facts.values()):
+        raise ValueError("it passed without any facts")
+    msgspec.to_builtins(judgement)
+    return judgement
 
 
 def facts_for(need: Need, record: Record) -> Facts | None:
@@ -146,32 +169,69 @@ def waive(finding: Finding, policy: Policy, today: date) -> Finding:
 
 
 def engine_findings(record: Record, registry: Registry) -> Iterator[Finding]:
-    """What the engine itself reports: a target that does not run, plugins that do not load."""
-    target_record = record.probes.get(TargetFacts.probe)
-    if target_record is not None:
-        target = msgspec.convert(target_record.data, TargetFacts)
-        if not target.runs and not record.interrupted:
-            yield Finding(
-                id=TARGET_BROKEN,
-                outcome=Outcome.FAIL,
-                severity=Severity.WILL_NOT_START,
-                confidence=Confidence.MEASURED,
-                title="The interpreter cannot be examined",
-                cause=target.reason,
-                evidence={"python": target.python, "version": target.version},
+    """What the engine itself reports: a target that does not run, plugins that do not load, and
+    its own failure."""
+    known = record.probes.get(TargetFacts.probe)
+    if known is not None and not record.interrupted:
+        try:
+            target = msgspec.convert(known.data, TargetFacts)
+        except msgspec.ValidationError as error:
+            yield _engine_error(
+                TARGET_BROKEN,
+                "What these facts say about the interpreter cannot be read",
+                f"the facts of {TargetFacts.probe} are damaged: {error}",
+                {},
             )
+        else:
+            if not target.runs and not record.failure:
+                yield _broken_target(target)
     failures = {**record.plugin_failures, **registry.failures}
     if failures:
         names = ", ".join(sorted(failures))
-        yield Finding(
-            id=PLUGIN_FAILED,
-            outcome=Outcome.ERROR,
-            severity=Severity.HYGIENE,
-            confidence=Confidence.MEASURED,
-            title="A part of qvl-doctor or a plugin of it did not load",
-            cause=f"did not load, so what it checks was not checked: {names}",
-            evidence={"failures": dict(sorted(failures.items()))},
+        yield _engine_error(
+            PLUGIN_FAILED,
+            "A part of qvl-doctor or a plugin of it did not load",
+            f"did not load, so what it checks was not checked: {names}",
+            {"failures": dict(sorted(failures.items()))},
         )
+    if record.failure:
+        yield _engine_error(
+            DOCTOR_FAILED,
+            "The doctor itself failed before it was done",
+            f"what was not done by then was not checked ({record.failure})",
+            {"failure": record.failure},
+        )
+
+
+def _broken_target(target: TargetFacts) -> Finding:
+    evidence = {"python": target.python, "version": target.version, "output": target.output}
+    return Finding(
+        id=TARGET_BROKEN,
+        outcome=Outcome.FAIL,
+        severity=Severity.WILL_NOT_START,
+        confidence=Confidence.MEASURED,
+        title="The interpreter cannot be examined",
+        cause=target.reason,
+        evidence={name: value for name, value in evidence.items() if value},
+        fixes=(
+            Fix.advise(
+                "Name another interpreter, Python 3.9 or later, with --python, "
+                "or make this environment anew."
+            ),
+        ),
+    )
+
+
+def _engine_error(rule_id: str, title: str, cause: str, evidence: dict[str, Any]) -> Finding:
+    return Finding(
+        id=rule_id,
+        outcome=Outcome.ERROR,
+        severity=Severity.HYGIENE,
+        confidence=Confidence.MEASURED,
+        title=title,
+        cause=cause,
+        evidence=evidence,
+    )
 
 
 def verdict(findings: Iterable[Finding], record: Record, policy: Policy) -> Verdict:
@@ -194,12 +254,18 @@ def causes(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def exit_code(report: Report, policy: Policy) -> int:
-    """The documented exit code of a run that produced a report."""
+    """The documented exit code of a run that produced a report.
+
+    A run in which nothing at all was checked is never acceptable.
+    """
     if report.facts.interrupted:
         return EXIT_INTERRUPTED
+    if report.facts.failure:
+        return EXIT_INTERNAL
     if report.verdict is Verdict.PROBLEMS:
         return EXIT_PROBLEMS
-    if report.verdict is Verdict.INCOMPLETE and not policy.allow_unchecked:
+    checked = any(finding.outcome.judged for finding in report.findings)
+    if report.verdict is Verdict.INCOMPLETE and not (policy.allow_unchecked and checked):
         return EXIT_INCOMPLETE
     return EXIT_OK
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from qvl_doctor.errors import DoctorError, UsageError
 from qvl_doctor.facts import encode_record
@@ -13,6 +17,9 @@ from qvl_doctor.report import Report
 
 DEFAULT_FOLDER = Path("qvl-doctor-report")
 DEFAULT_FORMATS = ("html", "json")
+FACTS = "facts.json"
+ROOM_BYTES = 2 << 20
+"""What must be free in the folder before a run begins whose report would be lost."""
 
 
 def prepare_folder(wished: Path | None) -> Path:
@@ -58,20 +65,45 @@ def check_formats(formats: Iterable[str], registry: Registry) -> tuple[str, ...]
     return tuple(dict.fromkeys(formats))
 
 
-def write(report: Report, folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
-    """Write ``facts.json`` and one ``report.<format>`` each; return the paths, reports first.
+def write(
+    report: Report, folder: Path, formats: Iterable[str], registry: Registry
+) -> tuple[list[Path], list[str]]:
+    """Write ``facts.json`` and one ``report.<format>`` each: (paths, reports first; what failed).
+
+    One file that cannot be made does not keep the others from being written.
+    """
+    documents: dict[str, Callable[[], bytes]] = {FACTS: lambda: encode_record(report.facts)}
+    for name in formats:
+        documents[f"report.{_extension(name)}"] = partial(_rendered, registry, name, report)
+    paths, troubles = [], []
+    for file_name, content in documents.items():
+        try:
+            paths.append(_save(folder / file_name, content()))
+        except DoctorError as error:
+            troubles.append(str(error))
+    return sorted(paths, key=lambda path: path.name == FACTS), troubles
+
+
+def _rendered(registry: Registry, name: str, report: Report) -> bytes:
+    return render_with(registry, name, report).encode("utf-8", "backslashreplace")
+
+
+def render_with(registry: Registry, name: str, report: Report, **options: Any) -> str:
+    """The report in one format.
 
     Raises:
-        DoctorError: a file cannot be written, or a renderer did not load.
+        DoctorError: the renderer does not load or fails; the message names it.
     """
-    paths = []
-    for name in formats:
-        render = registry.renderer(name)
-        if render is None:
-            raise DoctorError(f"the renderer {name!r} did not load: {registry.failures}")
-        paths.append(_save(folder / f"report.{_extension(name)}", render(report).encode()))
-    paths.append(_save(folder / "facts.json", encode_record(report.facts)))
-    return paths
+    render = registry.renderer(name)
+    if render is None:
+        reasons = "; ".join(reason for key, reason in registry.failures.items() if name in key)
+        raise DoctorError(f"the renderer {name!r} did not load ({reasons or 'there is none'})")
+    try:
+        return render(report, **options)
+    except Exception as error:
+        raise DoctorError(
+            f"the renderer {name!r} failed ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _extension(format_name: str) -> str:
@@ -79,15 +111,21 @@ def _extension(format_name: str) -> str:
 
 
 def _save(path: Path, content: bytes) -> Path:
+    """Whole or not at all, also when two runs write to the same folder."""
+    growing = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.write_bytes(content)
+        growing.write_bytes(content)
+        growing.replace(path)
     except OSError as error:
         raise DoctorError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            growing.unlink()
     return path
 
 
 def _writable(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(ROOM_BYTES))
     return folder

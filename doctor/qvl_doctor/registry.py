@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from qvl_doctor.check import Check
 from qvl_doctor.facts import ModelFacts
@@ -30,7 +30,11 @@ COMMANDS = "qvl_doctor.commands"
 PROBE_SUFFIX = "_probe"
 """Modules named so run in the target and are never imported by the doctor."""
 
+LOAD_ERRORS = (Exception, SystemExit)
+"""What importing somebody's module may raise; leaving the program is not its to decide."""
+
 Render = Callable[..., str]
+Part = TypeVar("Part", Check, Probe)
 ResolveModel = Callable[[str | None], ModelFacts | None]
 
 
@@ -44,23 +48,29 @@ class Registry:
     @cached_property
     def checks(self) -> dict[str, Check]:
         """By id, sorted."""
-        found = {item.id: item for item in self._walk(CHECKS) if isinstance(item, Check)}
-        return dict(sorted(found.items()))
+        return self._by_id(CHECKS, Check)
 
     @cached_property
     def probes(self) -> dict[str, Probe]:
         """By id, sorted."""
-        found = {item.id: item for item in self._walk(PROBES) if isinstance(item, Probe)}
-        return dict(sorted(found.items()))
+        return self._by_id(PROBES, Probe)
 
     @cached_property
     def probe_roots(self) -> dict[str, str]:
-        """Top-level package -> its folder, for the packages that probes live in."""
-        roots = {}
+        """Top-level package -> its folder (of a lone module: its file), where probes live."""
+        roots: dict[str, str] = {}
         for probe in self.probes.values():
             package = probe.entry.partition(":")[0].partition(".")[0]
-            module = importlib.import_module(package)
-            roots[package] = str(Path(next(iter(module.__path__))))
+            if package in roots:
+                continue
+            try:
+                module = importlib.import_module(package)
+            except LOAD_ERRORS as error:
+                self.failures[package] = f"{type(error).__name__}: {error}"
+                continue
+            place = next(iter(getattr(module, "__path__", ())), module.__file__)
+            if place is not None:
+                roots[package] = str(place)
         return roots
 
     def heading(self, check: Check) -> Heading | None:
@@ -109,6 +119,19 @@ class Registry:
         """Names of the installed renderers."""
         return tuple(sorted(entry.name for entry in entry_points(group=REPORTS)))
 
+    def _by_id(self, group: str, kind: type[Part]) -> dict[str, Part]:
+        """The parts of a group, sorted; of two with one id the first stays, and that is told."""
+        found: dict[str, Part] = {}
+        for item in self._walk(group):
+            if not isinstance(item, kind):
+                continue
+            first = found.setdefault(item.id, item)
+            if first is not item:
+                self.failures[f"{kind.__name__.lower()} {item.id}"] = (
+                    "two different parts have this id; the first is used"
+                )
+        return dict(sorted(found.items()))
+
     def _walk(self, group: str) -> Iterator[Any]:
         for entry in entry_points(group=group):
             loaded = self._load(entry)
@@ -127,7 +150,7 @@ class Registry:
                 continue
             try:
                 yield importlib.import_module(info.name)
-            except Exception as error:
+            except LOAD_ERRORS as error:
                 self.failures[info.name] = f"{type(error).__name__}: {error}"
 
     def _unwalkable(self, name: str) -> None:
@@ -136,7 +159,7 @@ class Registry:
     def _load(self, entry: EntryPoint) -> Any:
         try:
             return entry.load()
-        except Exception as error:
+        except LOAD_ERRORS as error:
             self.failures[f"{entry.group}: {entry.name} = {entry.value}"] = (
                 f"{type(error).__name__}: {error}"
             )

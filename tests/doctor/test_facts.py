@@ -53,6 +53,7 @@ def test_facts_are_found_in_a_report(tmp_path: Path) -> None:
         b"null",
         b'{"schema": "qvl-doctor/facts/999"}',
         b'{"schema": "qvl-doctor/facts/1"}',
+        b'{"schema": "qvl-doctor/facts/1", "doctor": "0", "level": "quick", "recorded_at": "now"}',
         b"\xff\xfe",
         b"[" * 100_000,
     ],
@@ -63,6 +64,19 @@ def test_what_holds_no_facts_is_one_sentence(tmp_path: Path, content: bytes) -> 
     with pytest.raises(UsageError) as caught:
         load_record(path)
     assert "\n" not in str(caught.value)
+
+
+def test_facts_of_a_newer_doctor_are_not_called_damaged(tmp_path: Path) -> None:
+    document = json.loads(encode_record(a_record()))
+    document["probes"]["a.b"]["status"] = "dreamt"
+    document["doctor"] = "99.0"
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=r"recorded by qvl-doctor 99\.0"):
+        load_record(path)
+    document["probes"]["a.b"] = {"status": "ok", "data": {}, "new_field": 1}
+    path.write_text(json.dumps({**document, "more": []}))
+    assert load_record(path).doctor == "99.0"
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

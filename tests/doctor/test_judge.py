@@ -6,10 +6,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from qvl_doctor.check import Check, check
-from qvl_doctor.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS
+from qvl_doctor.errors import (
+    EXIT_INCOMPLETE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_PROBLEMS,
+)
 from qvl_doctor.facts import FACTS_SCHEMA, ProbeRecord, ProbeStatus, Record
 from qvl_doctor.findings import Outcome, Severity
 from qvl_doctor.judge import exit_code, judge
@@ -157,7 +164,55 @@ def test_a_bug_in_a_check_costs_only_that_check(tmp_path: Path) -> None:
 
 
 def test_no_check_at_all_is_not_ok() -> None:
-    assert judge(record_of(), registry_of(), Policy()).verdict is Verdict.INCOMPLETE
+    report = judge(record_of(), registry_of(), Policy())
+    assert report.verdict is Verdict.INCOMPLETE
+    assert exit_code(report, Policy(allow_unchecked=True)) == EXIT_INCOMPLETE
+
+
+def test_a_pass_without_facts_is_none(tmp_path: Path) -> None:
+    def careless(fan: FanFacts | None, other: OtherFacts | None) -> Judgement:
+        return passed("fine")
+
+    registry = registry_of(make_check(tmp_path, "t.a", careless))
+    assert judge(record_of(), registry, Policy()).findings[0].outcome is Outcome.ERROR
+    assert judge(record_of(test_fan=OK_FAN), registry, Policy()).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("returned", [None, True, passed("x", evidence={"object": object()})])
+def test_what_is_no_judgement_is_the_checks_error(tmp_path: Path, returned: Any) -> None:
+    def odd(fan: FanFacts) -> Any:
+        return returned
+
+    registry = registry_of(make_check(tmp_path, "t.a", odd))
+    report = judge(record_of(test_fan=OK_FAN), registry, Policy())
+    assert report.findings[0].outcome is Outcome.ERROR
+    encode_report(report)
+
+
+def test_a_check_that_leaves_the_program_is_an_error(tmp_path: Path) -> None:
+    def leaves(fan: FanFacts) -> Judgement:
+        raise SystemExit(0)
+
+    registry = registry_of(make_check(tmp_path, "t.a", leaves))
+    report = judge(record_of(test_fan=OK_FAN), registry, Policy())
+    assert report.findings[0].outcome is Outcome.ERROR
+
+
+@pytest.mark.parametrize("data", [None, [], {"python": 3}, {}])
+def test_damaged_facts_about_the_target_are_an_error(tmp_path: Path, data: Any) -> None:
+    record = record_of(test_fan=OK_FAN, engine_target=ProbeRecord(status=ProbeStatus.OK, data=data))
+    report = judge(record, registry_of(make_check(tmp_path, "t.a", passes)), Policy())
+    assert report.findings[0].id == "engine.target-does-not-run"
+    assert report.verdict is Verdict.INCOMPLETE
+    encode_report(report)
+
+
+def test_a_failure_of_the_doctor_itself_is_told_and_never_green(tmp_path: Path) -> None:
+    record = msgspec.structs.replace(record_of(test_fan=OK_FAN), failure="RuntimeError: threads")
+    report = judge(record, registry_of(make_check(tmp_path, "t.a", passes)), Policy())
+    assert report.verdict is Verdict.INCOMPLETE
+    assert exit_code(report, Policy(allow_unchecked=True)) == EXIT_INTERNAL
+    assert "RuntimeError: threads" in report.findings[0].cause
 
 
 def test_only_not_applicable_is_not_ok(tmp_path: Path) -> None:

@@ -35,8 +35,23 @@ def test_a_conda_environment_counts(tmp_path: Path) -> None:
     assert "conda" in choice.because
 
 
-def test_an_active_environment_without_python_is_passed_over(tmp_path: Path) -> None:
-    assert choose(None, {"VIRTUAL_ENV": str(tmp_path)}).python == sys.executable
+def test_an_active_environment_without_python_is_not_passed_over_for_another(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UsageError, match=r"VIRTUAL_ENV.*--python"):
+        choose(None, {"VIRTUAL_ENV": str(tmp_path)})
+
+
+def test_conda_does_not_win_over_the_doctors_own_active_environment(tmp_path: Path) -> None:
+    venv.create(tmp_path / "base", with_pip=False, symlinks=True)
+    environment = {"VIRTUAL_ENV": sys.prefix, "CONDA_PREFIX": str(tmp_path / "base")}
+    assert choose(None, environment).python == sys.executable
+
+
+def test_a_bare_name_is_looked_for_as_the_shell_does(tmp_path: Path) -> None:
+    (tmp_path / "python-of-mine").symlink_to(sys.executable)
+    choice = choose("python-of-mine", {"PATH": str(tmp_path)})
+    assert choice.python == str(tmp_path / "python-of-mine")
 
 
 def test_the_option_wins_and_links_are_kept(tmp_path: Path) -> None:
@@ -48,6 +63,12 @@ def test_the_option_wins_and_links_are_kept(tmp_path: Path) -> None:
 def test_an_environments_folder_may_be_named(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     assert choose(str(tmp_path / "env"), {}).python.endswith("env/bin/python")
+
+
+@pytest.mark.parametrize("wrong", ["", "~nobody-of-this-name/python", "python-not-on-the-path"])
+def test_what_names_nothing_is_refused_in_one_sentence(wrong: str) -> None:
+    with pytest.raises(UsageError, match="--python"):
+        choose(wrong, {"PATH": "/nonexistent"})
 
 
 @pytest.mark.parametrize("wrong", ["missing", "folder", "plain"])

@@ -13,7 +13,8 @@ import msgspec
 from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
-from qvl_doctor.errors import UsageError
+from qvl_doctor.cli.stopping import stopping
+from qvl_doctor.errors import EXIT_INTERRUPTED, UsageError
 from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts
 from qvl_doctor.judge import judge
 from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
@@ -118,13 +119,15 @@ def command(
         progress=(shown := progress(sys.stderr, choice, Level(level))),
     )
     Thread(target=_rehearse, args=(registry, formats, wished_policy), daemon=True).start()
-    with shown:
-        record = examination.run()
-    record = msgspec.structs.replace(
-        record, only=only, skip=skip, plugin_failures=dict(sorted(registry.failures.items()))
-    )
-    report = judge(record, registry, wished_policy)
-    return conclude(report, registry, wished_policy, folder, formats)
+    with stopping(examination.stop) as stop:
+        with shown:
+            record = examination.run()
+        record = msgspec.structs.replace(
+            record, only=only, skip=skip, plugin_failures=dict(sorted(registry.failures.items()))
+        )
+        report = judge(record, registry, wished_policy)
+        code = conclude(report, registry, wished_policy, folder, formats)
+    return EXIT_INTERRUPTED if stop.count else code
 
 
 def _rehearse(registry: Registry, formats: tuple[str, ...], policy: Policy) -> None:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from qvl_doctor.cli.streams import show
+from qvl_doctor.errors import DoctorError
 from qvl_doctor.judge import exit_code
-from qvl_doctor.output import write
+from qvl_doctor.output import render_with, write
 from qvl_doctor.policy import Policy
 from qvl_doctor.registry import Registry
 from qvl_doctor.report import Report
@@ -19,15 +19,21 @@ from qvl_doctor.report import Report
 def conclude(
     report: Report, registry: Registry, policy: Policy, folder: Path, formats: Sequence[str]
 ) -> int:
-    """Print the verdict first, so that a full disk cannot swallow it; then write the files.
+    """Write the files, print the verdict; neither can keep the other from being done.
 
     Raises:
-        DoctorError: a file cannot be written or a renderer did not load.
+        DoctorError: a file or the verdict could not be written, or a renderer failed.
     """
-    render = registry.renderer("terminal")
-    if render is not None:
-        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        click.echo(render(report, color=color), nl=False, color=color)
-    paths = write(report, folder, formats, registry)
-    click.echo("Report: " + "  ".join(str(path) for path in paths))
+    paths, troubles = write(report, folder, formats, registry)
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    try:
+        text = render_with(registry, "terminal", report, color=color)
+    except DoctorError as error:
+        text = f"{report.verdict.value}\n"
+        troubles.append(str(error))
+    if paths:
+        text += "Report: " + "  ".join(str(path) for path in paths) + "\n"
+    troubles += filter(None, [show(text)])
+    if troubles:
+        raise DoctorError("; ".join(troubles))
     return exit_code(report, policy)

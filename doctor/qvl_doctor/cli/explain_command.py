@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from io import StringIO
 
 import click
 
-from qvl_doctor.errors import UsageError
+from qvl_doctor.cli.streams import show
+from qvl_doctor.errors import DoctorError, UsageError
 from qvl_doctor.registry import Registry
 from qvl_doctor.rule import Rule
 
@@ -19,7 +22,8 @@ def command(rule_id: str) -> None:
     from rich.markdown import Markdown
 
     rule = _find(rule_id, Registry().rules())
-    console = Console()
+    written = StringIO()
+    console = Console(file=written, force_terminal=sys.stdout.isatty())
     console.print(Markdown(f"# {rule.title}\n\n`{rule.id}`"))
     facts = [f"Severity **{rule.severity.value}** · confidence **{rule.confidence.value}**"]
     if rule.affected:
@@ -33,6 +37,8 @@ def command(rule_id: str) -> None:
     console.print(Markdown(rule.body))
     for link in rule.evidence:
         console.print(link, markup=False, highlight=False, soft_wrap=True)
+    if trouble := show(written.getvalue()):
+        raise DoctorError(trouble)
 
 
 def _find(wished: str, rules: dict[str, Rule]) -> Rule:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
+from qvl_doctor.cli.streams import deliver, show
+from qvl_doctor.errors import DoctorError
 from qvl_doctor.probe import Level
 from qvl_doctor.registry import Registry
 from qvl_doctor.selection import matches
@@ -40,8 +43,13 @@ def command(pattern: str | None, as_json: bool) -> None:
             }
         )
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
-    for row in rows:
-        level = row["level"] or "-"
-        click.echo(f"{row['id']:<48} {row['severity']:<15} {level:<9} {row['title']}")
+        trouble = deliver(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        trouble = show("".join(map(_line, rows)))
+    if trouble:
+        raise DoctorError(trouble)
+
+
+def _line(row: dict[str, Any]) -> str:
+    level = row["level"] or "-"
+    return f"{row['id']:<48} {row['severity']:<15} {level:<9} {row['title']}\n"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
-from io import TextIOWrapper
 from types import FrameType
 
 import click
 
 from qvl_doctor import __version__
-from qvl_doctor.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, DoctorError
+from qvl_doctor.cli import streams
+from qvl_doctor.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, DoctorError
 
 BUILT_IN = {
     "check": "Examine an environment, print a verdict, write the report (the default).",
@@ -40,7 +41,7 @@ class Commands(click.Group):
         for entry in entry_points(group=COMMANDS_GROUP, name=cmd_name):
             try:
                 loaded: click.Command = entry.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise DoctorError(f"the command {cmd_name} did not load: {error}") from error
             return loaded
         return None
@@ -59,10 +60,18 @@ class Commands(click.Group):
         for name in self.list_commands(ctx):
             if name in BUILT_IN:
                 rows.append((name, BUILT_IN[name]))
-            elif (command := self.get_command(ctx, name)) is not None:
-                rows.append((name, command.get_short_help_str(limit=90)))
+            else:
+                rows.append((name, self._short_help(ctx, name)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        """Of an installed package's command; one that does not load must not hide the others."""
+        try:
+            command = self.get_command(ctx, name)
+        except DoctorError as error:
+            return str(error)
+        return command.get_short_help_str(limit=90) if command else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,37 +89,34 @@ def group(debug: bool) -> None:
 def main() -> None:
     """Entry point of the console script; never returns."""
     debug = "--debug" in sys.argv[1:]
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a tick or a Chinese path must not end the run.
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    streams.prepare()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _as_interrupt)
     try:
         code = group.main(standalone_mode=False, prog_name="qvl-doctor")
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(code if isinstance(code, int) else EXIT_OK)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError, ValueError):
+            error.show()
         sys.exit(EXIT_USAGE)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
+        streams.say("stopped")
         sys.exit(EXIT_INTERRUPTED)
     except DoctorError as error:
         if debug:
             raise
-        click.echo(f"qvl-doctor: {error}", err=True)
+        streams.say(f"qvl-doctor: {error}")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_INTERNAL)
     except Exception as error:
         if debug:
             raise
-        click.echo(
+        streams.say(
             f"qvl-doctor: a bug in the doctor: {type(error).__name__}: {error} "
-            "(run again with --debug and report what it prints)",
-            err=True,
+            "(run again with --debug and report what it prints)"
         )
         sys.exit(EXIT_INTERNAL)
 

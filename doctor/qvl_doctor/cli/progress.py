@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TextIO
 
@@ -43,7 +43,7 @@ class Lines(AbstractContextManager["Lines"]):
 
     def finished(self, title: str, ok: bool, seconds: float) -> None:
         """Say how it ended."""
-        self._say(f"  {'✓' if ok else '✗'} {title} ({seconds:.1f} s)")
+        self._say(f"  {'✓' if ok else '✗ failed:'} {title} ({seconds:.1f} s)")
 
     def _say(self, text: str) -> None:
         with self._lock:
@@ -67,7 +67,8 @@ class Status(Lines):
 
     def __enter__(self) -> Status:
         super().__enter__()
-        self._spinner.start()
+        with suppress(OSError, ValueError):
+            self._spinner.start()
         return self
 
     def __exit__(
@@ -76,7 +77,8 @@ class Status(Lines):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spinner.stop()
+        with suppress(OSError, ValueError):
+            self._spinner.stop()
 
     def started(self, title: str, budget_s: float) -> None:
         """Show it in the live line."""
@@ -90,7 +92,7 @@ class Status(Lines):
             self._underway.pop(title, None)
             self._show()
         if not ok:
-            self._say(f"  ✗ {title} ({seconds:.1f} s)")
+            self._say(f"  ✗ failed: {title} ({seconds:.1f} s)")
 
     def _show(self) -> None:
         from rich.text import Text

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from qvl_doctor.cli.streams import deliver
 from qvl_doctor.errors import DoctorError, UsageError
-from qvl_doctor.output import check_formats
+from qvl_doctor.output import check_formats, render_with
 from qvl_doctor.registry import Registry
 from qvl_doctor.report import load_report
 
@@ -23,14 +24,12 @@ def command(report: Path, format_name: str, output: Path | None) -> None:
     registry = Registry()
     (format_name,) = check_formats([format_name], registry)
     loaded = load_report(report)
-    render = registry.renderer(format_name)
-    if render is None:
-        raise DoctorError(f"the renderer {format_name!r} did not load: {registry.failures}")
-    text = render(loaded)
+    text = render_with(registry, format_name, loaded)
     if output is None:
-        click.echo(text, nl=False)
+        if trouble := deliver(text):
+            raise DoctorError(trouble)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from error

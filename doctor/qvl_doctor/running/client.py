@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import secrets
 import threading
 import time
@@ -18,6 +19,7 @@ from qvl_doctor.surrogates import without_surrogates
 
 AGENT = Path(__file__).with_name("agent.py")
 START_BUDGET_S = 30.0
+VERSION_BUDGET_S = 5.0
 KEPT_OUTPUT = 8000
 """Characters of a failed probe's output that are kept in the record."""
 
@@ -34,11 +36,13 @@ class AgentDied(Exception):
         reason: str,
         *,
         timed_out: bool = False,
+        never_started: bool = False,
         code: int | None = None,
         pid: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.timed_out = timed_out
+        self.never_started = never_started
         self.signal = signal_name(-code) if code is not None and code < 0 else ""
         self.exit_code = code if code is not None and code >= 0 else None
         self.abandoned_pid = pid
@@ -78,6 +82,28 @@ def decode_frame(line: bytes) -> dict[str, Any] | None:
     return frame if isinstance(frame, dict) else None
 
 
+def ask_version(python: str) -> str:
+    """``2.7.18``, for an interpreter too old for the agent; empty when it is no Python."""
+    question = "import sys; sys.stdout.write('\\nPython %d.%d.%d\\n' % sys.version_info[:3])"
+    try:
+        child = Child([python, "-c", question], target_environment(os.environ))
+    except OSError:
+        return ""
+    answer = ""
+    deadline = time.monotonic() + VERSION_BUDGET_S
+    while not answer and (left := deadline - time.monotonic()) > 0:
+        try:
+            line = child.lines.get(timeout=left)
+        except queue.Empty:
+            break
+        if line is None:
+            break
+        found = re.fullmatch(rb"Python (\d+\.\d+\.\d+)\r?", line)
+        answer = found[1].decode() if found else ""
+    child.kill()
+    return answer
+
+
 class AgentClient:
     """One agent process. Not shared between threads."""
 
@@ -110,7 +136,9 @@ class AgentClient:
             )
         except OSError as error:
             self.alive = False
-            raise AgentDied(f"{python} cannot be started: {error.strerror or error}") from error
+            raise AgentDied(
+                f"{python} cannot be started: {error.strerror or error}", never_started=True
+            ) from error
         try:
             frame = self._next_frame(time.monotonic() + START_BUDGET_S, START_BUDGET_S)
         except AgentDied as death:
@@ -267,9 +295,12 @@ class AgentClient:
         """Its output ended: say how it went."""
         code = self._child.ended(1.0)
         self.alive = False
-        self._child.kill(*self._groups)
+        gone = self._child.kill(*self._groups)
         if code is None:
-            raise AgentDied("it closed its output and did not answer, so it was killed")
+            raise AgentDied(
+                "it closed its output and did not answer, so it was killed",
+                pid=None if gone else self._child.pid,
+            )
         if code < 0:
             name = signal_name(-code)
             hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""

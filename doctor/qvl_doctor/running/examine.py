@@ -31,7 +31,7 @@ from qvl_doctor.facts import (
     WorkloadFacts,
 )
 from qvl_doctor.probe import Facts, Level, Probe
-from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted
+from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted, ask_version
 from qvl_doctor.target import Choice
 
 MODEL_IMPORTS = "model"
@@ -200,9 +200,10 @@ class Examination:
         try:
             client = self._agent(self._choice.python)
         except AgentDied as death:
-            self._target = self._describe({}, f"{death}\n{death.output}".strip())
-            return self._block("light", f"the target interpreter does not run: {death}")
-        self._target = self._describe(client.interpreter, "")
+            reason = why_unusable(self._choice.python, death)
+            self._target = self._describe({}, reason, death.output)
+            return self._block("light", reason)
+        self._target = self._describe(client.interpreter)
         if not self._target.runs:
             return self._block("light", self._target.reason)
         self._run_lane("light", client, self._choice.python)
@@ -220,7 +221,7 @@ class Examination:
         try:
             client = self._agent(self._choice.python)
         except AgentDied as death:
-            return self._block("heavy", f"the target interpreter does not run: {death}")
+            return self._block("heavy", why_unusable(self._choice.python, death))
         if tuple(map(int, client.interpreter["version"].split(".")[:2])) < OLDEST_PYTHON:
             client.close()
             return self._block("heavy", too_old(client.interpreter["version"]))
@@ -336,7 +337,9 @@ class Examination:
     def _agent(self, python: str) -> AgentClient:
         return AgentClient(python, self._roots, stop=self._stopping)
 
-    def _describe(self, interpreter: dict[str, Any], reason: str) -> TargetFacts:
+    def _describe(
+        self, interpreter: dict[str, Any], reason: str = "", output: str = ""
+    ) -> TargetFacts:
         version = interpreter.get("version", "")
         if version and tuple(map(int, version.split(".")[:2])) < OLDEST_PYTHON:
             reason = too_old(version)
@@ -345,6 +348,7 @@ class Examination:
             chosen_because=self._choice.because,
             runs=not reason,
             reason=reason,
+            output=output,
             **{key: interpreter[key] for key in interpreter if key != "import_path"},
             import_path=tuple(interpreter.get("import_path", ())),
         )
@@ -360,6 +364,18 @@ def lane_of(probe: Probe) -> Lane:
 def too_old(version: str) -> str:
     """The sentence for an interpreter below the floor."""
     return f"Python {version} is older than 3.9, the oldest that can be examined"
+
+
+def why_unusable(python: str, death: AgentDied) -> str:
+    """The sentence for an interpreter that did not greet; asks it once more, for its version."""
+    if death.timed_out or death.never_started:
+        return f"the target interpreter does not run: {death}"
+    version = ask_version(python)
+    if not version:
+        return f"{python} does not work as a Python interpreter: {death}"
+    if tuple(map(int, version.split("."))) < OLDEST_PYTHON:
+        return too_old(version)
+    return f"the target interpreter does not run: {death}"
 
 
 def in_order(wanted: Iterable[str], probes: Mapping[str, Probe]) -> list[str]:

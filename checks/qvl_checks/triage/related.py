@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
-from importlib.resources import files
 
 import msgspec
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .tables import table as read
 
 DEFAULT_ELSEWHERE = "No check of this machine can see this cause."
 
@@ -29,8 +24,7 @@ class Related(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def table() -> dict[str, Related]:
     """The table, by the id of the diagnosis."""
-    text = files(__package__).joinpath("related.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, Related])
+    return msgspec.convert(read(__package__, "related.toml"), dict[str, Related])
 
 
 def related(diagnosis_id: str) -> Related:

@@ -24,7 +24,7 @@ FOREIGN_ENGINES = frozenset({"llama.cpp", "mlx", "tensorrt", "onnx"})
 OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
 
     `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of

@@ -75,7 +75,7 @@ def _failure(name: str, dtype: str, inside: ModelCell | None, alone: Cell | None
     """What it does to the model at trained magnitudes, else to attention alone."""
     if inside is not None and inside.from_float32.top1 is not None:
         changed = 1 - inside.from_float32.top1
-        return f"{name} attention in {dtype} changes {changed:.0%} of the next tokens"
+        return f"{name} attention in {dtype} changes {changed:.0%} of a small model's next tokens"
     if inside is not None or alone is None or alone.error is None:
         return f"{name} attention in {dtype} gives values that are not finite"
     return f"{name} attention in {dtype} is wrong by {percent(alone.error)}"

@@ -222,12 +222,9 @@ class Clues:
         chosen = [families[name] for name in self.families] or [
             families[n] for n in ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")
         ]
-        named = [
-            (f"{f.name}-{s}", f.sizes[s]) for f in chosen for s in self.size_names if s in f.sizes
-        ]
-        return tuple(
-            named or [(f"{f.name}-{s}", size) for f in chosen for s, size in f.sizes.items()]
-        )
+        named = [f.sizes[name] for f in chosen for name in self.size_names if name in f.sizes]
+        every = [size for f in chosen for size in f.sizes.values()]
+        return tuple((size.label, size) for size in named or every)
 
     @cached_property
     def size_known(self) -> bool:

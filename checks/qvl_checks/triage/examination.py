@@ -9,7 +9,6 @@ from typing import TypeVar
 import msgspec
 
 from qvl_checks.devices.nvml_facts import DEVICES_NVML, NvmlFacts
-from qvl_checks.models.catalogue import sizes
 from qvl_checks.versions.packages_facts import VERSIONS_PACKAGES, PackagesFacts
 from qvl_doctor.cli.progress import progress
 from qvl_doctor.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_PROBLEMS, UsageError
@@ -171,10 +170,8 @@ def _run(
 
 def _subject(registry: Registry, name: str | None, clues: Clues) -> ModelFacts:
     """The model that was named, else the one that the text names, else the usual stand-in."""
-    wished = name or next((label for label, _ in clues.sizes if label in sizes()), None)
-    if name is None and not clues.families:
-        wished = None
-    subject = registry.resolve_model(wished)
+    named = next((label for label, _ in clues.sizes), None) if clues.families else None
+    subject = registry.resolve_model(name or named)
     if subject is None:
         raise UsageError(
             f"--model {name}: neither a checkpoint folder nor a published size that is known here"

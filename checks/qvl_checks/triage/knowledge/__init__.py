@@ -1,33 +1,36 @@
-"""What triage knows about the published models and GPUs, read from the data file beside this
-module.
+"""What triage knows about published models and GPUs: the catalogue, and the table beside this
+module for what is no Qwen-VL.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from importlib.resources import files
 
 import msgspec
+
+from qvl_checks.models.catalogue import families, published_config, sizes
+
+from ..tables import table
+
+_BILLIONS = re.compile(r"-(\d+(?:\.\d+)?B)\b")
 
 
 class Size(msgspec.Struct, frozen=True):
     """Numbers of one published checkpoint's language model (`parameters` counts the vision tower
-    too).
+    too; None where no exact number is known).
     """
 
-    parameters: int
+    label: str
+    parameters: int | None
     hidden: int
-    intermediate: int
-    layers: int
     heads: int
-    kv_heads: int
-    head_dim: int
     vocab: int
 
 
 class Family(msgspec.Struct, frozen=True, rename={"model_class": "class"}):
     """One architecture: `since` is the first transformers release with its class, `patch` and
-    `merge` are in pixels and patches.
+    `merge` are in pixels and patches, `sizes` go by the billions in their names (``7B``).
     """
 
     name: str
@@ -36,7 +39,7 @@ class Family(msgspec.Struct, frozen=True, rename={"model_class": "class"}):
     vision_heads: int
     patch: int
     merge: int
-    sizes: dict[str, Size]
+    sizes: dict[str, Size] = {}
 
 
 class AutoClass(msgspec.Struct, frozen=True):
@@ -50,10 +53,8 @@ class AutoClass(msgspec.Struct, frozen=True):
 
 
 class Knowledge(msgspec.Struct, frozen=True):
-    """The content of ``models.json``."""
+    """All of it; `families` by model type, `gpus` give the compute capability."""
 
-    provenance: str
-    verified_on: str
     families: dict[str, Family]
     auto_classes: dict[str, AutoClass]
     gpus: dict[str, float]
@@ -61,7 +62,41 @@ class Knowledge(msgspec.Struct, frozen=True):
 
 @cache
 def knowledge() -> Knowledge:
-    """The data file, read once."""
-    return msgspec.json.decode(
-        files(__package__).joinpath("models.json").read_bytes(), type=Knowledge
+    """The tables, read once."""
+    facts = table(__package__, "facts.toml")
+    relatives = msgspec.convert(facts["relatives"], dict[str, Family])
+    return Knowledge(
+        {**{model_type: _family(model_type) for model_type in families()}, **relatives},
+        msgspec.convert(facts["auto_classes"], dict[str, AutoClass]),
+        msgspec.convert(facts["gpus"], dict[str, float]),
+    )
+
+
+def _family(model_type: str) -> Family:
+    known = families()[model_type]
+    found: dict[str, Size] = {}
+    vision = dict(known.vision)
+    for label, size in sizes().items():
+        billions = _BILLIONS.search(label)
+        if size.family != model_type or billions is None:
+            continue
+        config = published_config(label)
+        text = config.get("text_config", config)
+        # The largest size stands for the family: its tower is the common one.
+        vision = {**vision, **config["vision_config"]}
+        found[billions.group(1)] = Size(
+            label,
+            size.parameters,
+            text["hidden_size"],
+            text["num_attention_heads"],
+            text["vocab_size"],
+        )
+    return Family(
+        known.title,
+        known.since,
+        known.class_name,
+        vision["num_heads"],
+        vision["patch_size"],
+        vision["spatial_merge_size"],
+        found,
     )

@@ -325,11 +325,8 @@ def _by_weights(case: Case, event: OutOfMemory | None) -> Iterator[Hit]:
     billions = [int(name[:-1]) for name in clues.size_names]
     if not billions or (event is None and not flag):
         return
-    params = (
-        clues.sizes[0][1].parameters
-        if clues.families and clues.size_known
-        else int(billions[0] * 1.08e9)
-    )
+    known = clues.sizes[0][1].parameters if clues.families and clues.size_known else None
+    params = known or int(billions[0] * 1.08e9)
     full, half = params * 4, params * 2
     computed: dict[str, Computed] = {
         "weights_fp32_gib": round(full / GIB, 1),

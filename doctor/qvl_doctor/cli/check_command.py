@@ -127,7 +127,7 @@ def command(
         )
         report = judge(record, registry, wished_policy)
         code = conclude(report, registry, wished_policy, folder, formats)
-    return EXIT_INTERRUPTED if stop.count else code
+    return code if stop.asked_at is None else EXIT_INTERRUPTED
 
 
 def _rehearse(registry: Registry, formats: tuple[str, ...], policy: Policy) -> None:

@@ -104,6 +104,7 @@ def main() -> None:
             error.show()
         sys.exit(EXIT_USAGE)
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that comes now changes nothing
         streams.say("stopped")
         sys.exit(EXIT_INTERRUPTED)
     except DoctorError as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-ENOUGH = 3
-"""So many signals end also what is being written."""
+PATIENCE_S = 6.0
+"""A signal so long after the first one ends also what is being written."""
 WORDS = b"\nstopping: the children are ended, then what is known is written\n"
 
 
@@ -19,7 +20,7 @@ class Stop:
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
-        self.count = 0
+        self.asked_at: float | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal.
@@ -27,12 +28,12 @@ class Stop:
         Raises:
             KeyboardInterrupt: the user insists.
         """
-        self.count += 1
-        if self.count == 1:
+        if self.asked_at is None:
+            self.asked_at = time.monotonic()
             self._stop()
             with contextlib.suppress(OSError):
                 os.write(2, WORDS)
-        elif self.count >= ENOUGH:
+        elif time.monotonic() - self.asked_at > PATIENCE_S:
             raise KeyboardInterrupt
 
 

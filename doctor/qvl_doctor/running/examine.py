@@ -38,6 +38,8 @@ MODEL_IMPORTS = "model"
 """In `Probe.imports`: whatever the examined model's class needs."""
 OLDEST_PYTHON = (3, 9)
 JOIN_S = 0.05
+LAST_WORDS = 300
+"""Characters of an interpreter's last line that go into the sentence about it."""
 STOP_WAIT_S = 8.0
 """How long the lanes get to end their children."""
 
@@ -370,12 +372,15 @@ def why_unusable(python: str, death: AgentDied) -> str:
     """The sentence for an interpreter that did not greet; asks it once more, for its version."""
     if death.timed_out or death.never_started:
         return f"the target interpreter does not run: {death}"
+    lines = death.output.split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = f"; the last that it printed: {last[:LAST_WORDS]}" if last else ""
     version = ask_version(python)
     if not version:
-        return f"{python} does not work as a Python interpreter: {death}"
+        return f"{python} does not work as a Python interpreter: {death}{said}"
     if tuple(map(int, version.split("."))) < OLDEST_PYTHON:
         return too_old(version)
-    return f"the target interpreter does not run: {death}"
+    return f"the target interpreter does not run: {death}{said}"
 
 
 def in_order(wanted: Iterable[str], probes: Mapping[str, Probe]) -> list[str]:

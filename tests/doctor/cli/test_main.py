@@ -102,8 +102,13 @@ def test_without_home_and_with_a_dead_temporary_folder(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists(), done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_ends_the_children_and_writes_what_is_known(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 5],
+)
+def test_stopping_ends_the_children_and_writes_what_is_known(
+    tmp_path: Path, numbers: list[int]
+) -> None:
     package = tmp_path / "path" / "torch"
     package.mkdir(parents=True)
     marker = tmp_path / "pid"
@@ -121,7 +126,9 @@ def test_stopping_ends_the_children_and_writes_what_is_known(tmp_path: Path, num
             break
         time.sleep(0.05)
     began = time.monotonic()
-    process.send_signal(number)
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.02)
     process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - began < 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -174,6 +175,27 @@ def stoppable(*probes: Probe, python: str = sys.executable) -> Examination:
         workload=WorkloadFacts(),
         level=Level.QUICK,
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ('case "$*" in *agent.py*) exit 1;; esac; printf "\\nPython 2.7.18\\n"', "2.7.18 is older"),
+        ("echo out of order >&2; exit 3", "not work as a Python.*exit code 3.*: out of order$"),
+        ('case "$*" in *agent.py*) exit 4;; esac; printf "\\nPython 3.12.1\\n"', "exit code 4"),
+    ],
+)
+def test_an_interpreter_that_cannot_be_used_is_explained_in_one_sentence(
+    tmp_path: Path, script: str, expected: str
+) -> None:
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    record = examine(probe("a.light", "interpreter"), python=str(fake))
+    reason = record.probes[TargetFacts.probe].data["reason"]
+    assert re.search(expected, reason)
+    assert "\n" not in reason
+    assert record.probes["a.light"].reason == reason
 
 
 def test_stopping_keeps_what_is_known() -> None:

@@ -10,7 +10,7 @@ a range of counts; a known workload picks the one that is meant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isqrt
+from math import isqrt, sqrt
 from typing import Any, Literal
 
 import msgspec
@@ -79,6 +79,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def allows(self, count: int) -> bool:
         """Whether this count gives the size."""
         return self.low <= count <= self.high and count % self.step == 0
+
+    def nearest(self, size: int) -> int:
+        """The count that the size allows whose buffer comes nearest to ``size`` bytes."""
+        elements = size / (self.batch * self.factor * self.width)
+        count = elements if self.kind == "logits" else sqrt(elements)
+        return min(max(round(count / self.step) * self.step, self.low), self.high)
 
     def size(self, count: int) -> int:
         """Bytes of the buffer for ``count`` patches or tokens."""

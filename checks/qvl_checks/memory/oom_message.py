@@ -2,12 +2,14 @@
 
 Wordings of CUDA messages: torch 2.0 ("GPU 0; 23.69 GiB total capacity; ... already allocated"),
 2.1 and later ("GPU 0 has a total capacity of ..."), with or without other processes, an allowed
-fraction, and private pools; and the CPU allocator's ("you tried to allocate N bytes").
+fraction, and private pools; and the CPU allocator's ("you tried to allocate N bytes"). Case, line
+breaks and the usual misreadings of a screenshot make no difference.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 GIB = 2**30
@@ -16,12 +18,38 @@ ALLOCATOR_GRAIN = 2 * 2**20
 SHARED_SEGMENT = 20 * 2**20
 """What the CUDA allocator creates, and prints, for a request of more than 1 and up to 10 MiB."""
 
-_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": GIB}
-_SIZE = r"(\d+(?:\.\d+)?) (bytes|KiB|MiB|GiB)"
-_TRIED = re.compile(r"[Tt]ried to allocate " + _SIZE)
-_GPU = re.compile(r"\bGPU (\d+)(?:;| has)")
+_UNITS = {
+    "b": 1,
+    "byte": 1,
+    "bytes": 1,
+    "k": 2**10,
+    "kb": 2**10,
+    "kib": 2**10,
+    "m": 2**20,
+    "mb": 2**20,
+    "mib": 2**20,
+    "g": GIB,
+    "gb": GIB,
+    "gib": GIB,
+    "tb": 2**40,
+    "tib": 2**40,
+}
+_MISREAD = str.maketrans({"o": "0", "O": "0", "l": "1", "I": "1", "i": "1", ",": "."})
+_NUMBER = r"([\dol]{1,16}(?:[.,][\doli]{1,3})?)"
+"""Screenshots turn digits into letters: O for 0, l or I for 1."""
+_SIZE = _NUMBER + r"\s{0,3}(bytes|[kmgt]ib)\b"
+_LOOSE_SIZE = r"(\d{1,6}(?:[.,]\d{1,3})?)\s{0,2}([kmgt]i?b)\b"
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """Case is ignored, and a space in it stands for a few, a line's end included."""
+    return re.compile(words.replace(" ", r"\s{1,3}"), re.IGNORECASE | re.ASCII)
+
+
+_TRIED = _pattern(r"tried to all[o0]cate " + _SIZE)
+_GPU = _pattern(r"\bGPU (\d{1,3})(?:;|,| has)")
 _FIELDS = {
-    "capacity": (r"total capaci?ty of " + _SIZE, _SIZE + r" total capacity"),
+    "capacity": (r"total capac\w{1,6} of " + _SIZE, _SIZE + r" total capacity"),
     "free": (r"of which " + _SIZE + r" is free", _SIZE + r" free;?"),
     "this_process": (r"this process has " + _SIZE + r" memory in use",),
     "allowed": (_SIZE + r" allowed;",),
@@ -30,11 +58,19 @@ _FIELDS = {
     "unallocated": (_SIZE + r" is reserved by PyTorch but unallocated",),
     "reserved": (_SIZE + r" reserved in total",),
 }
-_PATTERNS = {name: [re.compile(p) for p in patterns] for name, patterns in _FIELDS.items()}
-_OTHERS = re.compile(r"(?<!this )[Pp]rocess (\d+) has " + _SIZE + r" memory in use")
+_PATTERNS = {name: [_pattern(words) for words in fields] for name, fields in _FIELDS.items()}
+_OTHERS = _pattern(r"(?<!this\s)process (\d{1,9}) has " + _SIZE + r" memory in use")
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|[Tt]ried to allocate|can't allocate memory|STATUS_ALLOC_FAILED|bad_alloc"
 )
+_IN_WORDS = _pattern(
+    r"(?:allocat\w{0,5}|requested|request (?:of|for)|asks? for|asked for|wants? to allocate|"
+    r"buffer of|single (?:allocation|buffer|call)|"
+    r"申请(?:了|量)?(?:也?是|为)?|分配|要(?:分配|申请))[^\d\n]{0,30}?" + _LOOSE_SIZE
+)
+MESSAGE_LENGTH = 900
+"""Characters within which the numbers of one message stand."""
+MOST_MESSAGES = 32
 
 
 class Amount(NamedTuple):
@@ -47,6 +83,18 @@ class Amount(NamedTuple):
     def exact(self) -> bool:
         """Whether the message gave the bytes themselves."""
         return self.low == self.high
+
+    @property
+    def middle(self) -> int:
+        """The bytes that the printed number itself stands for."""
+        return (self.low + self.high) // 2
+
+    def __str__(self) -> str:
+        """As a message would print it: ``12.20 GiB``."""
+        if self.exact:
+            return f"{self.low} bytes"
+        unit = next((u for u in ("TiB", "GiB", "MiB") if self.middle >= _UNITS[u.lower()]), "KiB")
+        return f"{self.middle / _UNITS[unit.lower()]:.2f} {unit}"
 
 
 class Message(NamedTuple):
@@ -64,6 +112,33 @@ class Message(NamedTuple):
     reserved: Amount | None = None
     other_processes: tuple[tuple[int, Amount], ...] = ()
     """(process id, its memory); inside a container the id may be this very process's."""
+    position: int = 0
+    """Where in the text the message begins."""
+
+    @property
+    def idle(self) -> Amount | None:
+        """Memory that the allocator holds and no tensor uses, stated or as a difference."""
+        if self.unallocated is not None:
+            return self.unallocated
+        if self.reserved is None or self.allocated is None:
+            return None
+        low, high = self.reserved.low - self.allocated.high, self.reserved.high - self.allocated.low
+        return Amount(max(0, low), high) if self.reserved.middle >= self.allocated.middle else None
+
+    @property
+    def held_by_others(self) -> int | None:
+        """Bytes of the card that neither this process nor the free memory accounts for; None if
+        the message cannot tell."""
+        if self.capacity and self.free and self.this_process:
+            mine = self.this_process.middle + self.free.middle
+            return max(0, self.capacity.middle - mine)
+        if not (self.other_processes and self.allocated and self.idle):
+            return None
+        own = self.allocated.middle + self.idle.middle
+        sizes = [size.middle for _, size in self.other_processes]
+        foreign = [size for size in sizes if not own - GIB <= size <= own + 2 * GIB]
+        # Inside a container this very process is listed under an id that it does not know.
+        return sum(foreign) if len(foreign) < len(sizes) or len(sizes) > 1 else 0
 
     def may_be(self, size: int) -> bool:
         """Whether a tensor of ``size`` bytes can have asked for what the message prints."""
@@ -94,30 +169,49 @@ def is_out_of_memory(text: str) -> bool:
 
 def parse(text: str) -> Message:
     """Read a message; the first one, when the text holds several."""
-    tried = _TRIED.search(text)
-    if tried is None:
-        return Message()
-    following = _TRIED.search(text, tried.end())
-    one = text[tried.start() : following.start() if following else len(text)]
+    return next(messages(text), Message())
+
+
+def messages(text: str) -> Iterator[Message]:
+    """Every message of a text, at most `MOST_MESSAGES`."""
+    start = _TRIED.search(text)
+    for _ in range(MOST_MESSAGES):
+        if start is None:
+            return
+        following = _TRIED.search(text, start.end())
+        end = min(start.start() + MESSAGE_LENGTH, following.start() if following else len(text))
+        yield _message(start, text[start.start() : end])
+        start = following
+
+
+def sizes_in_words(text: str) -> Iterator[Message]:
+    """Allocations that a person tells of, without an allocator's message: at most eight."""
+    for found, _ in zip(_IN_WORDS.finditer(text), range(8)):  # noqa: B905 (Python 3.9)
+        yield Message(requested=amount(found[1], found[2]), position=found.start())
+
+
+def _message(tried: re.Match[str], one: str) -> Message:
     gpu = _GPU.search(one)
-    found = {name: _first(patterns, one) for name, patterns in _PATTERNS.items()}
+    fields = {name: _first(patterns, one) for name, patterns in _PATTERNS.items()}
     others = tuple((int(match[1]), amount(match[2], match[3])) for match in _OTHERS.finditer(one))
     return Message(
         requested=amount(tried[1], tried[2]),
         gpu=int(gpu[1]) if gpu else None,
         other_processes=others,
-        **found,
+        position=tried.start(),
+        **fields,
     )
 
 
 def amount(number: str, unit: str) -> Amount:
     """``("12.20", "GiB")`` as the interval of bytes that is printed so."""
-    scale = _UNITS[unit]
-    decimals = len(number.partition(".")[2])
-    if unit == "bytes" and not decimals:
-        return Amount(int(number), int(number))
+    scale = _UNITS[unit.lower()]
+    digits = number.translate(_MISREAD)
+    decimals = len(digits.partition(".")[2])
+    if scale == 1 and not decimals:
+        return Amount(int(digits), int(digits))
     half = scale / (2 * 10**decimals)
-    middle = float(number) * scale
+    middle = float(digits) * scale
     return Amount(round(middle - half), round(middle + half))
 
 

@@ -8,11 +8,12 @@ the parts of a message is a function that yields `Hit` objects. Both end up in t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import msgspec
 
-from .allocation import Allocations
 from .clues import Clues
+from .failures import Failure, failures
 from .model import Computed, Fix
 
 #: A hit below this score is no diagnosis.
@@ -53,12 +54,16 @@ class Hit(msgspec.Struct):
 
 
 class Case:
-    """A page's clues and allocations, as rules see them."""
+    """A page's clues and out-of-memory messages, as rules see them."""
 
     def __init__(self, clues: Clues) -> None:
         self.clues = clues
         self.page = clues.page
-        self.memory = Allocations(clues.page)
+
+    @cached_property
+    def failed(self) -> tuple[Failure, ...]:
+        """The allocations that failed."""
+        return failures(self.page)
 
 
 Detector = Callable[[Case], Iterator[Hit]]

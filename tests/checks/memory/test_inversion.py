@@ -139,3 +139,12 @@ def test_most_patches_is_the_largest_that_fits(room: int, heads: int) -> None:
 
 def test_most_patches_without_room() -> None:
     assert most_patches(-1, 16, "float16") == 0
+
+
+def test_the_nearest_count_is_one_that_the_size_allows() -> None:
+    text = "Tried to allocate 12.20 GiB"
+    for candidate in invert(text, Dimensions(vision_heads=16, text_heads=28, vocabulary=152_064)):
+        count = candidate.nearest(round(12.20 * GIB))
+        assert candidate.allows(count)
+    [wide, _] = invert(text, Dimensions(vision_heads=16))
+    assert wide.nearest(round(12.20 * GIB)) == 14308

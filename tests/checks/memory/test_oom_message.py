@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from qvl_checks.memory.oom_message import GIB, is_out_of_memory, parse
+from qvl_checks.memory.oom_message import (
+    GIB,
+    Amount,
+    amount,
+    is_out_of_memory,
+    messages,
+    parse,
+    sizes_in_words,
+)
 
 MIB = 2**20
 
@@ -130,3 +138,70 @@ def test_other_errors_are_not_out_of_memory() -> None:
 )
 def test_what_a_tensor_may_have_asked_for(printed: str, size: int, possible: bool) -> None:
     assert parse(f"Tried to allocate {printed}.").may_be(size) is possible
+
+
+def test_case_line_breaks_and_misread_characters_make_no_difference() -> None:
+    message = parse("tried to all0cate\n l2.2O GiB. gpu 3 has a total capacity\nof 23.69 gib")
+    assert message.requested == gib(12.195, 12.205)
+    assert message.gpu == 3
+    assert message.capacity == gib(23.685, 23.695)
+
+
+def test_every_message_of_a_log() -> None:
+    found = list(messages(f"{TORCH_2_0}\n{TORCH_2_5}"))
+    assert [m.requested for m in found] == [gib(12.195, 12.205), parse(TORCH_2_5).requested]
+    assert found[1].position > len(TORCH_2_0)
+    assert found[0].other_processes == ()
+    assert len(list(messages(TORCH_2_0 * 100))) == 32
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("it wants to allocate 56.4 GiB at once", gib(56.35, 56.45)),
+        ("a single allocation of 13 GB fails", gib(12.5, 13.5)),
+        ("一次就申请了 12.2 GiB 显存", gib(12.15, 12.25)),
+    ],
+)
+def test_sizes_that_a_person_tells_of(words: str, size: tuple[int, int]) -> None:
+    [message] = sizes_in_words(words)
+    assert message.requested == size
+
+
+def test_words_without_an_allocation_have_no_size() -> None:
+    assert list(sizes_in_words("the card has 24 GB, the model 15 GB")) == []
+
+
+def test_idle_memory_is_stated_or_a_difference() -> None:
+    idle = parse(TORCH_2_0).idle
+    assert idle is not None
+    assert idle.middle / GIB == pytest.approx(8.10 - 7.92, abs=0.01)
+    assert parse(TORCH_2_1).idle == gib(1.915, 1.925)
+    assert parse("no message").idle is None
+
+
+def test_memory_of_others() -> None:
+    held = parse(TORCH_2_5).held_by_others
+    assert held is not None
+    assert held / GIB == pytest.approx(47.27 - 3.14 - 0.01, abs=0.02)
+    assert parse(TORCH_2_0).held_by_others is None
+
+
+def test_the_only_process_listed_is_this_one_under_the_id_outside_its_container() -> None:
+    assert parse(TORCH_2_1).held_by_others == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "shown"),
+    [
+        ("12.20", "GiB", "12.20 GiB"),
+        ("518.00", "MiB", "518.00 MiB"),
+        ("4096", "bytes", "4096 bytes"),
+    ],
+)
+def test_an_amount_is_shown_as_it_was_printed(number: str, unit: str, shown: str) -> None:
+    assert str(amount(number, unit)) == shown
+
+
+def test_the_middle_of_an_exact_amount_is_itself() -> None:
+    assert Amount(7, 7).middle == 7

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..inversion import patches_of
 from ..knowledge import knowledge
 from ..model import Computed, Fix
+from ..pictures import patches_of
 from ..rule import Case, Hit
 
 _I = "images."

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from packaging.version import InvalidVersion, Version
-from rich.console import Console
 
-from . import edits, json_report, knowledge, sarif, terminal
-from .discover import python_files
-from .finding import LintFinding
-from .project import SYNTAX, lint_paths, matches
-from .rules import registry
+from qvl_doctor.errors import EXIT_OK, EXIT_PROBLEMS, DoctorError, UsageError
+
+if TYPE_CHECKING:
+    from .finding import LintFinding
+    from .release import Release
 
 FAILING = {"error": {"error"}, "warning": {"error", "warning"}, "never": set[str]()}
 
 
-class VersionType(click.ParamType[Version]):
-    """A release number of transformers."""
-
-    name = "version"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Version:
-        """Parse the release or fail with one sentence."""
-        if isinstance(value, Version):
-            return value
-        try:
-            return Version(str(value))
-        except InvalidVersion:
-            self.fail(f"{value!r} is not a version number such as 4.57.1.", param, ctx)
-
-
-def ids(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Split comma lists and refuse names that mean no rule."""
-    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-    for name in names:
-        if not any(matches(rule_id, (name,)) for rule_id in registry()):
-            raise click.BadParameter(f"{name!r} is no rule id, slug or topic.", ctx, param)
-    return names
-
-
-@click.command("lint")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.command("lint", short_help="Find loading and inference mistakes in Python files.")
+@click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
-    "--transformers", type=VersionType(), help="Judge for this release (default: the newest known)."
+    "--transformers",
+    metavar="VERSION",
+    help="The release to judge for (default: the one that the examined interpreter has, else the"
+    " newest known).",
+)
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="The interpreter whose transformers counts (default: the active environment).",
 )
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
 @click.option(
@@ -60,8 +41,8 @@ def ids(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     default="terminal",
     show_default=True,
 )
-@click.option("--select", multiple=True, callback=ids, help="Only these ids, slugs or topics.")
-@click.option("--ignore", multiple=True, callback=ids, help="Not these ids, slugs or topics.")
+@click.option("--select", metavar="IDS", multiple=True, help="Only these ids, slugs or topics.")
+@click.option("--ignore", metavar="IDS", multiple=True, help="Not these ids, slugs or topics.")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "never"]),
@@ -69,70 +50,134 @@ def ids(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     show_default=True,
     help="Exit 1 from this level on.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes to use (default: one per core, where that pays).",
+)
 def command(
-    paths: tuple[Path, ...],
-    transformers: Version | None,
+    paths: tuple[str, ...],
+    transformers: str | None,
+    python: str | None,
     fix: bool,
     show_diff: bool,
     style: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str,
-) -> None:
+    jobs: int | None,
+) -> int:
     """Find loading and inference mistakes in Python files, folders and notebooks, without running
     them.
+
+    Exit codes: 0 nothing at the level of --fail-on, 1 something, 2 usage.
     """
+    # Imported when used: the list of commands must not pay for what one of them knows.
+    from .discover import python_files
+    from .project import lint_paths, matches
+    from .release import choose_release
+    from .rules import registry
+
+    if not paths:
+        raise UsageError("name at least one file or folder to lint")
+    places = [Path(path) for path in paths]
+    for place in places:
+        if not place.exists():
+            raise UsageError(
+                f"{place}: no such file or folder; name Python files, notebooks or folders"
+            )
     if fix and show_diff:
-        raise click.UsageError(
-            "--fix changes files and --diff only shows the changes; give one of them."
-        )
-    release = transformers or knowledge.newest()
-    files = list(python_files(paths))
+        raise UsageError("--fix changes files and --diff only shows the changes; give one of them")
+    only, without = _ids("--select", select), _ids("--ignore", ignore)
+    release = choose_release(transformers, python)
+    files = list(python_files(places))
     if fix or show_diff:
         wanted = {
-            r for r in registry() if (not select or matches(r, select)) and not matches(r, ignore)
+            rule_id
+            for rule_id in registry()
+            if (not only or matches(rule_id, only)) and not matches(rule_id, without)
         }
-        repair(files, release, wanted, write=fix)
-        if show_diff:
-            findings = lint_paths(files, release, select, ignore)
-            sys.exit(exit_code(findings, fail_on))
-    findings = lint_paths(files, release, select, ignore)
-    output(findings, style, len(files))
-    sys.exit(exit_code(findings, fail_on))
+        _repair(files, release, wanted, write=fix)
+    findings = lint_paths(places, release.version, only, without, jobs or _cores())
+    if not show_diff:
+        _print(findings, style, len(files), release)
+    failing = any(finding.level in FAILING[fail_on] for finding in findings)
+    return EXIT_PROBLEMS if failing else EXIT_OK
 
 
-def repair(files: list[Path], release: Version, wanted: set[str], write: bool) -> None:
+def _ids(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Comma lists as single names.
+
+    Raises:
+        UsageError: a name means no rule.
+    """
+    from .project import matches
+    from .rules import registry
+
+    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    for name in names:
+        if not any(matches(rule_id, (name,)) for rule_id in registry()):
+            raise UsageError(
+                f"{option} {name}: no rule has this id, slug or topic; see 'qvl-doctor list'"
+            )
+    return names
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def _repair(files: list[Path], release: Release, wanted: set[str], write: bool) -> None:
     """Apply or show the safe fixes of Python files; notebooks and unreadable files are left
     alone.
+
+    Raises:
+        DoctorError: a file cannot be written.
     """
+    from . import edits
+    from .concern import MENTION
+    from .source import Unreadable, read
+
     for file in files:
-        if file.suffix == ".ipynb":
-            continue
         try:
+            if file.suffix == ".ipynb" or not MENTION.search(read(file).text):
+                continue
             data = file.read_bytes()
-            fixed, _ = edits.fix_source(data, str(file), release, wanted)
-        except (OSError, SyntaxError, UnicodeError):
+            fixed, _ = edits.fix_source(data, str(file), release.version, wanted)
+        except (OSError, SyntaxError, UnicodeError, Unreadable):
             continue
         if fixed == data:
             continue
-        if write:
-            file.write_bytes(fixed)
-        else:
+        if not write:
             click.echo(edits.diff(file, data, fixed), nl=False)
+            continue
+        try:
+            edits.replace(file, fixed)
+        except OSError as error:
+            raise DoctorError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def output(findings: list[LintFinding], style: str, files: int) -> None:
-    """Print the findings in one of the formats."""
+def _print(findings: list[LintFinding], style: str, files: int, release: Release) -> None:
     if style == "json":
-        click.echo(json_report.render(findings), nl=False)
+        from . import json_report
+
+        click.echo(json_report.render(findings, release), nl=False)
     elif style == "sarif":
-        click.echo(sarif.render(findings), nl=False)
+        from . import sarif
+        from .flow.module import LINES
+        from .source import decode
+
+        def lines_of(file: str) -> list[str]:
+            return LINES.split(decode(Path(file).read_bytes()))
+
+        click.echo(sarif.render(findings, release, lines_of), nl=False)
     else:
-        terminal.render(findings, Console(highlight=False), files)
+        from rich.console import Console
 
+        from . import terminal
 
-def exit_code(findings: list[LintFinding], fail_on: str) -> int:
-    """0, or 1 if a finding reaches the level of --fail-on."""
-    return int(
-        any(finding.level in FAILING[fail_on] for finding in findings if finding.id != SYNTAX)
-    )
+        terminal.render(findings, Console(highlight=False), files, release)

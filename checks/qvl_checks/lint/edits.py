@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import io
 import re
+import shutil
+import tempfile
 import tokenize
 from pathlib import Path
 
 from packaging.version import Version
 
-from .finding import Edit, LintFinding
+from .finding import NOT_ANALYSED, Edit, LintFinding
 from .project import lint_source
 
 NEWLINES = re.compile(rb"\r\n|\r|\n")
@@ -39,6 +41,23 @@ def apply(data: bytes, edits: list[Edit], encoding: str = "utf-8") -> bytes:
         position = end
     parts.append(text[position:])
     return bom + b"".join(parts).decode("utf-8").encode(encoding)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put new content into a file, whole or not at all, with the permissions of the old. Raises
+    OSError.
+    """
+    place = path.resolve()
+    with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as stream:
+        new = Path(stream.name)
+        try:
+            stream.write(data)
+            stream.close()
+            shutil.copymode(place, new)
+            new.replace(place)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
 
 
 def encoding_of(data: bytes) -> str:
@@ -96,7 +115,7 @@ def _count(findings: list[LintFinding], rule_id: str) -> int:
 
 
 def _broken(findings: list[LintFinding]) -> bool:
-    return any(finding.id == "lint.not-analysed" for finding in findings)
+    return any(finding.id == NOT_ANALYSED for finding in findings)
 
 
 def diff(path: Path, old: bytes, new: bytes) -> str:

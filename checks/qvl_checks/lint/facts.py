@@ -56,6 +56,9 @@ class Program:
         self._kinds: dict[type, list[ev.Event]] = {}
         for event in events:
             self._kinds.setdefault(type(event), []).append(event)
+        self._calls: dict[str, list[ev.Call]] = {}
+        for call in self.of(ev.Call):
+            self._calls.setdefault(call.name.rpartition(".")[2], []).append(call)
         self._qwen_modules = {
             id(event.site.module)
             for event in self.of(ev.Import)
@@ -192,7 +195,8 @@ class Program:
 
     def calls(self, *endings: str) -> list[ev.Call]:
         """Library calls by the last part of their name."""
-        return [call for call in self.of(ev.Call) if call.name.rpartition(".")[2] in endings]
+        found = [call for ending in endings for call in self._calls.get(ending, ())]
+        return sorted(found, key=lambda call: call.order) if len(endings) > 1 else found
 
     def runs_of(self, model: ObjectItem | None, generates: bool | None = None) -> list[ev.Run]:
         """generate() and forward calls of a model."""
@@ -328,8 +332,9 @@ def attention_parts(item: Item) -> tuple[str | None, str | None]:
     """(language model, vision tower) attention names; None where not given or not known."""
     if isinstance(item, DictItem):
         top = literal(item.get(""))
-        text, vision = literal(item.get("text_config"), top), literal(
-            item.get("vision_config"), top
+        text, vision = (
+            literal(item.get("text_config"), top),
+            literal(item.get("vision_config"), top),
         )
         return (
             text if isinstance(text, str) else None,

@@ -5,6 +5,8 @@ from typing import Literal
 import msgspec
 
 Level = Literal["error", "warning", "info", "hint"]
+NOT_ANALYSED = "lint.not-analysed"
+"""The id of the record of a file that was not analysed, or not to its end."""
 LEVELS: tuple[Level, ...] = ("error", "warning", "info", "hint")
 
 

@@ -3,97 +3,135 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .finding import LintFinding
-from .project import SYNTAX
+from qvl_doctor import __version__
+
+from .finding import Edit, LintFinding
+from .release import Release
 from .rules import registry
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 LEVELS = {"error": "error", "warning": "warning", "info": "note", "hint": "note"}
+LinesOf = Callable[[str], list[str]]
+"""The lines of a file, without what ends them; raises OSError or ValueError if it has none."""
 
 
-def render(findings: list[LintFinding]) -> str:
+def render(findings: list[LintFinding], release: Release, lines_of: LinesOf) -> str:
     """One run with the rules that fired and a result per finding."""
     used = sorted({finding.id for finding in findings})
-    run = {
-        "tool": {
-            "driver": {"name": "qvl-doctor lint", "rules": [_rule(rule_id) for rule_id in used]}
-        },
-        "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, used.index(finding.id)) for finding in findings],
+    driver = {
+        "name": "qvl-doctor lint",
+        "version": __version__,
+        "rules": [_rule(rule_id) for rule_id in used],
     }
-    return (
-        json.dumps(
-            {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False
-        )
-        + "\n"
-    )
+    places = _Places(lines_of)
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "utf16CodeUnits",
+        "newlineSequences": ["\r\n", "\n", "\r"],
+        "results": [_result(finding, used.index(finding.id), places) for finding in findings],
+        "properties": {
+            "transformers": {"version": str(release.version), "because": release.because}
+        },
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Places:
+    """Columns in UTF-16 code units, from 1, as SARIF counts them."""
+
+    def __init__(self, lines_of: LinesOf) -> None:
+        self._lines_of = lines_of
+        self._known: dict[str, list[str]] = {}
+
+    def _line(self, file: str, number: int) -> str:
+        if file not in self._known:
+            try:
+                self._known[file] = self._lines_of(file)
+            except (OSError, ValueError):
+                # It was removed or cannot be decoded: then no line is known, and none is shown.
+                self._known[file] = []
+        lines = self._known[file]
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def after_characters(self, file: str, line: int, count: int) -> int:
+        """The column behind the first `count` characters of a line."""
+        return units(self._line(file, line)[:count]) + 1
+
+    def after_bytes(self, file: str, line: int, count: int) -> int:
+        """The column behind the first `count` bytes (in UTF-8) of a line."""
+        return units(self._line(file, line).encode()[:count].decode(errors="ignore")) + 1
+
+
+def units(text: str) -> int:
+    """The length of a text in UTF-16 code units."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
 def _rule(rule_id: str) -> dict[str, Any]:
     rules = registry()
-    summary = rules[rule_id][0].summary if rule_id in rules else "The file could not be analysed."
+    summary = (
+        rules[rule_id][0].summary if rule_id in rules else "The file was not analysed to its end."
+    )
     return {
         "id": rule_id,
         "name": rule_id.rpartition(".")[2],
-        "shortDescription": {"text": summary},
+        "shortDescription": {"text": _plain(summary)},
     }
 
 
-def _result(finding: LintFinding, index: int) -> dict[str, Any]:
+def _result(finding: LintFinding, index: int, places: _Places) -> dict[str, Any]:
     text = finding.message if finding.fix is None else f"{finding.message} {finding.fix.text}"
-    if finding.cell is not None:
-        text = f"Cell {finding.cell}: {text}"
-    location = {
-        "physicalLocation": {
-            "artifactLocation": {"uri": _uri(finding.file)},
-            "region": {"startLine": finding.line, "startColumn": finding.column},
-        }
-    }
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
+    if finding.cell is None:
+        column = places.after_characters(finding.file, finding.line, finding.column - 1)
+        physical["region"] = {"startLine": finding.line, "startColumn": column}
+    else:
+        # A notebook is JSON: lines of its cells are no lines of the file.
+        text = f"Cell {finding.cell}, line {finding.line}: {text}"
     result: dict[str, Any] = {
         "ruleId": finding.id,
         "ruleIndex": index,
         "level": LEVELS[finding.level],
-        "message": {"text": text},
-        "locations": [location],
+        "message": {"text": _plain(text)},
+        "locations": [{"physicalLocation": physical}],
     }
-    if (
-        finding.fix is not None
-        and finding.fix.edits
-        and finding.cell is None
-        and finding.id != SYNTAX
-    ):
-        result["fixes"] = [_fix(finding)]
+    if finding.fix is not None and finding.fix.edits and finding.cell is None:
+        result["fixes"] = [_fix(finding, finding.fix.text, finding.fix.edits, places)]
     return result
 
 
-def _fix(finding: LintFinding) -> dict[str, Any]:
-    edits = finding.fix.edits if finding.fix else ()
+def _fix(
+    finding: LintFinding, text: str, edits: tuple[Edit, ...], places: _Places
+) -> dict[str, Any]:
     replacements = [
         {
             "deletedRegion": {
                 "startLine": edit.line,
-                "startColumn": edit.column + 1,
+                "startColumn": places.after_bytes(finding.file, edit.line, edit.column),
                 "endLine": edit.end_line,
-                "endColumn": edit.end_column + 1,
+                "endColumn": places.after_bytes(finding.file, edit.end_line, edit.end_column),
             },
             "insertedContent": {"text": edit.replacement},
         }
         for edit in edits
     ]
-    text = finding.fix.text if finding.fix else ""
-    return {
-        "description": {"text": text},
-        "artifactChanges": [
-            {"artifactLocation": {"uri": _uri(finding.file)}, "replacements": replacements}
-        ],
-    }
+    change = {"artifactLocation": {"uri": _uri(finding.file)}, "replacements": replacements}
+    return {"description": {"text": _plain(text)}, "artifactChanges": [change]}
+
+
+def _plain(text: str) -> str:
+    """The text with its braces doubled, or SARIF would read them as placeholders (§3.11.5)."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _uri(path: str) -> str:
-    return quote(PurePath(path).as_posix())
+    place = Path(path)
+    return place.as_uri() if place.is_absolute() else quote(place.as_posix())

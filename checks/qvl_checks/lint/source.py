@@ -14,7 +14,7 @@ MAX_BYTES = 4_000_000
 MAX_LINE = 200_000
 
 
-class Unreadable(Exception):
+class Unreadable(ValueError):
     """The file cannot be analysed; `line` is where, the message why."""
 
     def __init__(self, message: str, line: int = 1) -> None:

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from .finding import LEVELS, LintFinding
+from .release import Release
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan", "hint": "dim"}
 
 
-def render(findings: list[LintFinding], console: Console, files: int) -> None:
-    """One paragraph per finding, then the counts."""
+def render(findings: list[LintFinding], console: Console, files: int, release: Release) -> None:
+    """One paragraph per finding, then the counts and what they hold for."""
     for finding in findings:
         cell = f" cell {finding.cell}" if finding.cell is not None else ""
         head = Text(f"{finding.file}{cell}:{finding.line}:{finding.column}: ")
@@ -32,5 +33,9 @@ def render(findings: list[LintFinding], console: Console, files: int) -> None:
     )
     console.print(
         Text(f"{found or 'Nothing found'} in {files} file{'s' if files != 1 else ''}."),
+        soft_wrap=True,
+    )
+    console.print(
+        Text(f"Judged for transformers {release.version}, {release.because}.", style="dim"),
         soft_wrap=True,
     )

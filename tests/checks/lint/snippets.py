@@ -184,8 +184,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.56.0", HEAD + "m = L25(Q25, dtype=torch.bfloat16)\n"),
             (
                 "4.55.4",
-                HEAD
-                + "m = L25(Q25, torch_dtype=torch.bfloat16)\nz = torch.zeros(1,"
+                HEAD + "m = L25(Q25, torch_dtype=torch.bfloat16)\nz = torch.zeros(1,"
                 " dtype=torch.float16)\n",
             ),
         ],
@@ -223,9 +222,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "5.0.0",
-                HEAD
-                + M25
-                + "try:\n    v = m.language_model\nexcept AttributeError:\n    v ="
+                HEAD + M25 + "try:\n    v = m.language_model\nexcept AttributeError:\n    v ="
                 " m.model.language_model\n",
             ),
         ],
@@ -379,8 +376,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD3 + "m = L3(Q3, dtype=torch.bfloat16, attn_implementation='eager')\n"),
             (
                 "4.57.1",
-                HEAD
-                + "def load(attn='eager'):\n    return L25(Q25, dtype='auto',"
+                HEAD + "def load(attn='eager'):\n    return L25(Q25, dtype='auto',"
                 " attn_implementation=attn)\nload('sdpa')\n",
             ),
             (
@@ -405,8 +401,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + "m = L25(Q25, dtype=torch.bfloat16, attn_implementation='sdpa')\n"),
             (
                 "4.57.1",
-                HEAD
-                + "m = L25('Qwen/Qwen2.5-VL-7B-Instruct-AWQ', dtype=torch.float16,"
+                HEAD + "m = L25('Qwen/Qwen2.5-VL-7B-Instruct-AWQ', dtype=torch.float16,"
                 " device_map='auto')\n",
             ),
         ],
@@ -420,14 +415,12 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "5.23.0",
-                HEAD
-                + "m = L25(Q25, dtype=torch.float32, attn_implementation='flash_attention_2') "
+                HEAD + "m = L25(Q25, dtype=torch.float32, attn_implementation='flash_attention_2') "
                 " #!\n",
             ),
             (
                 "4.49.0",
-                HEAD
-                + "m = L2(Q2, torch_dtype='float32', attn_implementation='flash_attention_2') "
+                HEAD + "m = L2(Q2, torch_dtype='float32', attn_implementation='flash_attention_2') "
                 " #!\n",
             ),
         ],
@@ -451,20 +444,17 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
-                HEAD
-                + "m = L25(Q25, dtype='auto', attn_implementation='flash_attention_2',"
+                HEAD + "m = L25(Q25, dtype='auto', attn_implementation='flash_attention_2',"
                 " device_map='cpu')  #!\n",
             ),
             (
                 "4.57.1",
-                HEAD
-                + "m = L25(Q25, dtype='auto', attn_implementation='flash_attention_2',"
+                HEAD + "m = L25(Q25, dtype='auto', attn_implementation='flash_attention_2',"
                 " device_map={'': 'cpu'})  #!\n",
             ),
             (
                 "4.57.1",
-                HEAD
-                + "d = torch.device('cpu')\nm = L25(Q25, dtype='auto',"
+                HEAD + "d = torch.device('cpu')\nm = L25(Q25, dtype='auto',"
                 " attn_implementation='flash_attention_2').to(d)  #!\n",
             ),
         ],
@@ -494,8 +484,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "5.0.0",
-                HEAD
-                + "m = L25(Q25, attn_implementation={'': 'sdpa', 'vision_config':"
+                HEAD + "m = L25(Q25, attn_implementation={'': 'sdpa', 'vision_config':"
                 " 'flash_attention_3'})  #!\n",
             ),
         ],
@@ -506,8 +495,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + "m = L25(Q25, dtype='auto', attn_implementation={'text_config':"
+                HEAD + "m = L25(Q25, dtype='auto', attn_implementation={'text_config':"
                 " 'flash_attention_3', 'vision_config': 'flash_attention_2'})\n",
             ),
         ],
@@ -526,8 +514,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.53.0",
-                HEAD
-                + "kw = {'attn_implementation': 'flash_attention_2'}  #!\nm = L25(Q25,"
+                HEAD + "kw = {'attn_implementation': 'flash_attention_2'}  #!\nm = L25(Q25,"
                 " torch_dtype='auto', **kw)\n",
             ),
         ],
@@ -548,8 +535,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + "a = {'text_config': 'eager', 'vision_config': 'flash_attention_2'}  #!\nm ="
+                HEAD + "a = {'text_config': 'eager', 'vision_config': 'flash_attention_2'}  #!\nm ="
                 " L25(Q25, dtype='auto', attn_implementation=a)\n",
             ),
             ("5.0.0", HEAD + M25 + "m.set_attn_implementation({'language_model': 'sdpa'})  #!\n"),
@@ -557,8 +543,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
-                HEAD
-                + "m = L25(Q25, dtype='auto', attn_implementation={'text_config':"
+                HEAD + "m = L25(Q25, dtype='auto', attn_implementation={'text_config':"
                 " 'flash_attention_2', 'vision_config': 'sdpa'})\n",
             ),
             ("4.57.1", HEAD + "m = L25(Q25, dtype='auto', attn_implementation={'': 'sdpa'})\n"),
@@ -588,8 +573,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + "d = torch.device('cuda:0')\nkw = {'device_map': 'auto'}\nm = L25(Q25,"
+                HEAD + "d = torch.device('cuda:0')\nkw = {'device_map': 'auto'}\nm = L25(Q25,"
                 " dtype='auto', **kw)\nm = m.to(d)  #!\n",
             ),
         ],
@@ -628,8 +612,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + "m = L2(Q2).cuda()  #!\n"),
             (
                 "4.51.3",
-                HEAD
-                + "def get(path=Q25, **kw):\n    return L25(path, **kw)  #!\nm ="
+                HEAD + "def get(path=Q25, **kw):\n    return L25(path, **kw)  #!\nm ="
                 " get(device_map='cuda:0')\n",
             ),
         ],
@@ -697,11 +680,8 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + READY + GEN),
             (
                 "4.57.1",
-                HEAD
-                + M25
-                + "p = AutoProcessor.from_pretrained(Q25)\nx = p(text=['hello'],"
-                " return_tensors='pt').to(m.device)\n"
-                + GEN,
+                HEAD + M25 + "p = AutoProcessor.from_pretrained(Q25)\nx = p(text=['hello'],"
+                " return_tensors='pt').to(m.device)\n" + GEN,
             ),
         ],
     ),
@@ -831,14 +811,12 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
-                HEAD
-                + "import torch.distributed as dist\ndist.init_process_group()\nm = L25(Q25,"
+                HEAD + "import torch.distributed as dist\ndist.init_process_group()\nm = L25(Q25,"
                 " dtype='auto', device_map='auto')  #!\n",
             ),
             (
                 "4.57.1",
-                HEAD
-                + "rank = int(os.environ['LOCAL_RANK'])\nm = L25(Q25, dtype='auto',"
+                HEAD + "rank = int(os.environ['LOCAL_RANK'])\nm = L25(Q25, dtype='auto',"
                 " device_map='auto')  #!\n",
             ),
             (
@@ -890,8 +868,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + M25 + "os.environ.update(CUDA_VISIBLE_DEVICES='1')  #!\n"),
             (
                 "4.57.1",
-                HEAD
-                + "from os import environ as e\nif torch.cuda.is_available():\n   "
+                HEAD + "from os import environ as e\nif torch.cuda.is_available():\n   "
                 " e['CUDA_VISIBLE_DEVICES'] = '0'  #!\n",
             ),
             (
@@ -904,8 +881,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '1'\n" + HEAD + M25),
             (
                 "4.57.1",
-                HEAD
-                + "e = dict(os.environ)\nn ="
+                HEAD + "e = dict(os.environ)\nn ="
                 " torch.cuda.get_device_name(0)\ne['CUDA_VISIBLE_DEVICES'] = '1'\n",
             ),
         ],
@@ -938,8 +914,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + "p = AutoProcessor.from_pretrained(Q25)\np.image_processor.size ="
+                HEAD + "p = AutoProcessor.from_pretrained(Q25)\np.image_processor.size ="
                 " {'longest_edge': 9}  #!\n",
             ),
             (
@@ -1006,9 +981,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
-                HEAD
-                + P25
-                + "x = p(text=['<|vision_start|><|image_pad|><|vision_end|>'],"
+                HEAD + P25 + "x = p(text=['<|vision_start|><|image_pad|><|vision_end|>'],"
                 " images=[Image.open('a')])\n",
             ),
             (
@@ -1070,11 +1043,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + P25 + IMG + T + V + "x = p(text=[t], images=im)\n"),
             (
                 "4.57.1",
-                HEAD3
-                + P3
-                + IMG
-                + T
-                + "im, vi = process_vision_info(c,"
+                HEAD3 + P3 + IMG + T + "im, vi = process_vision_info(c,"
                 " image_patch_size=p.image_processor.patch_size)\nx = p(text=[t], images=im)\n",
             ),
         ],
@@ -1165,8 +1134,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 + T
                 + VK
                 + "x = p(text=[t], videos=vi, return_tensors='pt',"
-                " **kw).to('cuda')\nx.pop('second_per_grid_ts')  #!\n"
-                + GEN,
+                " **kw).to('cuda')\nx.pop('second_per_grid_ts')  #!\n" + GEN,
             ),
             (
                 "4.57.1",
@@ -1333,11 +1301,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 "4.57.1",
                 HEAD
                 + "m = transformers.AutoModel.from_pretrained(Q25, dtype='auto', device_map='cuda')"
-                "  #!\n"
-                + P25
-                + IMG
-                + TPL
-                + GEN,
+                "  #!\n" + P25 + IMG + TPL + GEN,
             ),
             (
                 "4.57.1",
@@ -1383,8 +1347,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + "m = L25('./output/checkpoint-500', dtype='auto')\n"),
             (
                 "4.57.1",
-                HEAD3
-                + "def get(n):\n    if 'Qwen3' in n:\n        return L3(n, dtype='auto')\n   "
+                HEAD3 + "def get(n):\n    if 'Qwen3' in n:\n        return L3(n, dtype='auto')\n   "
                 " return L25(n, dtype='auto')\nget(Q3)\nget(Q25)\n",
             ),
         ],
@@ -1429,15 +1392,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
-                HEAD
-                + "b = BitsAndBytesConfig(load_in_4bit=True)  #!\nm = L25(Q25,"
+                HEAD + "b = BitsAndBytesConfig(load_in_4bit=True)  #!\nm = L25(Q25,"
                 " quantization_config=b)\n",
             ),
             ("4.57.1", HEAD + "m = L25(Q25, load_in_4bit=True, device_map='auto')  #!\n"),
             (
                 "4.57.1",
-                HEAD
-                + "def q():\n    return BitsAndBytesConfig(load_in_4bit=True,"
+                HEAD + "def q():\n    return BitsAndBytesConfig(load_in_4bit=True,"
                 " llm_int8_skip_modules=['lm_head'])  #!\nm = L2(Q2, quantization_config=q())\n",
             ),
         ],
@@ -1450,14 +1411,12 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + "b = BitsAndBytesConfig(load_in_4bit=True, llm_int8_skip_modules=skip)\nm ="
+                HEAD + "b = BitsAndBytesConfig(load_in_4bit=True, llm_int8_skip_modules=skip)\nm ="
                 " L25(Q25, quantization_config=b)\n",
             ),
             (
                 "4.57.1",
-                HEAD
-                + "b = BitsAndBytesConfig(load_in_4bit=True)\nm ="
+                HEAD + "b = BitsAndBytesConfig(load_in_4bit=True)\nm ="
                 " transformers.AutoModelForCausalLM.from_pretrained('Qwen/Qwen2.5-7B',"
                 " quantization_config=b)\n",
             ),
@@ -1484,8 +1443,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 + M3
                 + P3
                 + "x = p.apply_chat_template([[a], [b]], tokenize=True, return_dict=True,"
-                " padding=True, return_tensors='pt').to('cuda')  #!\n"
-                + GEN,
+                " padding=True, return_tensors='pt').to('cuda')  #!\n" + GEN,
             ),
         ],
         [
@@ -1532,9 +1490,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             (
                 "4.57.1",
-                HEAD
-                + READY
-                + "o = m.generate(**x, return_dict_in_generate=True)\ns ="
+                HEAD + READY + "o = m.generate(**x, return_dict_in_generate=True)\ns ="
                 " p.batch_decode(o.sequences.cpu(), skip_special_tokens=True)  #!\n",
             ),
             (
@@ -1650,9 +1606,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ("4.57.1", HEAD + READY + "y = m.generate(**x, max_new_tokens=512, do_sample=False)\n"),
             (
                 "4.57.1",
-                HEAD
-                + READY
-                + "y = m.generate(**x, max_new_tokens=16384, do_sample=False,"
+                HEAD + READY + "y = m.generate(**x, max_new_tokens=16384, do_sample=False,"
                 " repetition_penalty=1.05)\n",
             ),
         ],

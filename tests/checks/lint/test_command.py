@@ -4,10 +4,12 @@ import json
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from qvl_checks.lint.command import command
+from qvl_doctor.errors import DoctorError, UsageError
 
 from .snippets import HEAD, M25
 
@@ -15,7 +17,18 @@ BAD = HEAD + "m = L25(Q25, dtype='auto', device_map='auto')\nm.to('cuda')\nprint
 
 
 def run(*args: object) -> Result:
-    return CliRunner().invoke(command, [str(a) for a in args])
+    """The result, with the exit code that the `qvl-doctor` command would end with."""
+    given = [str(a) for a in args]
+    if not {"--transformers", "--python"} & set(given):
+        given += ["--transformers", "4.57.1"]
+    result = CliRunner().invoke(command, given, standalone_mode=False)
+    if isinstance(result.exception, (DoctorError, click.ClickException)):
+        result.exit_code = result.exception.exit_code
+    elif result.exception is not None:
+        raise result.exception
+    else:
+        result.exit_code = result.return_value
+    return result
 
 
 @pytest.fixture
@@ -37,15 +50,6 @@ def test_json_contract(bad: Path) -> None:
     )
 
 
-def test_sarif_has_rules_results_and_fixes(bad: Path) -> None:
-    log = json.loads(run(bad, "--format", "sarif").output)
-    (result,) = log["runs"][0]["results"]
-    rules = log["runs"][0]["tool"]["driver"]["rules"]
-    assert log["version"] == "2.1.0" and rules[result["ruleIndex"]]["id"] == result["ruleId"]
-    assert result["level"] == "warning" and result["fixes"][0]["artifactChanges"][0]["replacements"]
-    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] > 0
-
-
 def test_exit_codes(bad: Path, tmp_path: Path) -> None:
     clean = tmp_path / "clean.py"
     clean.write_text("print('qwen')\n")
@@ -57,6 +61,47 @@ def test_exit_codes(bad: Path, tmp_path: Path) -> None:
     assert run(bad, "--select", "no-such-rule").exit_code == 2
     assert run(tmp_path / "missing.py").exit_code == 2
     assert run(bad, "--fix", "--diff").exit_code == 2
+    assert run().exit_code == 2
+
+
+def test_usage_errors_are_one_sentence(bad: Path, tmp_path: Path) -> None:
+    for args in (
+        (tmp_path / "missing.py",),
+        (bad, "--select", "no-such-rule"),
+        (bad, "--transformers", "newest"),
+        (bad, "--transformers", "4.57.1", "--python", "python3"),
+        (bad, "--python", tmp_path / "no-python"),
+        (bad, "--fix", "--diff"),
+        (),
+    ):
+        error = run(*args).exception
+        assert isinstance(error, UsageError)
+        assert "\n" not in str(error) and len(str(error)) > 20
+
+
+def test_what_cannot_be_written_is_said(bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    error = run(bad, "--fix").exception
+    assert isinstance(error, DoctorError) and "Permission denied" in str(error)
+    assert bad.read_text() == BAD
+
+
+def test_fix_keeps_permissions_and_links(bad: Path, tmp_path: Path) -> None:
+    bad.chmod(0o755)
+    link = tmp_path / "link.py"
+    link.symlink_to(bad)
+    assert run(link, "--fix").exit_code == 0
+    assert link.is_symlink() and bad.stat().st_mode & 0o777 == 0o755
+    assert "to('cuda')" not in bad.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.py", "link.py"]
+
+
+def test_terminal_says_which_release_and_why(bad: Path) -> None:
+    shown = run(bad).output
+    assert "Judged for transformers 4.57.1, given with --transformers." in shown
 
 
 def test_select_and_ignore(bad: Path) -> None:
@@ -122,11 +167,12 @@ def test_package_values_cross_files(tmp_path: Path) -> None:
 
 
 def test_broken_files_give_one_record_and_the_rest_goes_on(bad: Path, tmp_path: Path) -> None:
-    (tmp_path / "syntax.py").write_text("x = 1\ndef f(:\n")
+    (tmp_path / "syntax.py").write_text("qwen = 1\ndef f(:\n")
     (tmp_path / "null.py").write_bytes(b"x = 1\n\0")
     (tmp_path / "utf.py").write_bytes(b"x = 1\ny = '\xff'\n")
     (tmp_path / "cookie.py").write_bytes(b"# coding: nonsense\nx = 1\n")
-    (tmp_path / "deep.py").write_text("(" * 5000)
+    (tmp_path / "deep.py").write_text("qwen = " + "(" * 5000)
+    (tmp_path / "other.py").write_text("print 'python 2, and nothing of ours'\n")
     (tmp_path / "chain.py").write_text("qwen = a" + ".b" * 50_000)
     (tmp_path / "minus.py").write_text("qwen = " + "-" * 50_000 + "1")
     (tmp_path / "long.py").write_text("qwen = '" + "a" * 300_000 + "'")
@@ -145,8 +191,18 @@ def test_broken_files_give_one_record_and_the_rest_goes_on(bad: Path, tmp_path: 
         "long.py",
         "book.ipynb",
     } <= set(records)
+    assert "other.py" not in records
     assert records["syntax.py"] == 2 and records["null.py"] == 2 and records["utf.py"] == 2
     assert [f["id"] for f in found if Path(f["file"]).name == "bad.py"] == [
         "memory.dispatch-undone"
     ]
     assert all(f["level"] == "info" for f in found if f["id"] == "lint.not-analysed")
+
+
+def test_a_named_file_must_be_python(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("x = 1\nprint 'python 2'\n")
+    assert json.loads(run(tmp_path, "--format", "json").output)["findings"] == []
+    named = run(tmp_path / "other.py", "--format", "json")
+    (record,) = json.loads(named.output)["findings"]
+    assert (record["id"], record["line"]) == ("lint.not-analysed", 2)
+    assert named.exit_code == 0

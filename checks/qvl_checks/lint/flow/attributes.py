@@ -42,6 +42,8 @@ def builtin(name: str) -> Item:
 
 def read(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
     """The value of `base.name`."""
+    if len(base) == 1 and not base[0].guard:
+        return on_path(_read_one(frame, base[0].item, name, node), frame.path) or UNKNOWN
     results: list[Value] = []
     for alt in base:
         got = on_path(_read_one(frame, alt.item, name, node), frame.path)

@@ -30,6 +30,7 @@ from .values import (
 )
 
 MAX_INLINED = 24
+MODULE_STEPS = 48_000
 GRADIENT_SWITCHES = {"no_grad", "inference_mode"}
 
 
@@ -160,7 +161,6 @@ def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictIt
     if id(node) in frame.active or len(frame.active) >= MAX_DEPTH or item.inlined >= MAX_INLINED:
         return UNKNOWN
     item.inlined += 1
-    frame.world.executed.add(id(node))
     inner = Frame(
         frame.world,
         item.module,
@@ -187,12 +187,13 @@ def run_body(inner: Frame, item: FunctionItem) -> Value:
         return expressions.evaluate(inner, node.body)
     for decorator in node.decorator_list:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if ast.unparse(target).rpartition(".")[2] in GRADIENT_SWITCHES:
+        if item.module.written(target).rpartition(".")[2] in GRADIENT_SWITCHES:
             inner.gradients_off = True
     if item.owner is not None:
         inner.names["__class__"] = of(item.owner)
     path = inner.path
     execute(inner, node.body)
+    inner.world.executed.add(id(node))
     if inner.yields:
         return of(ListItem(inner.yields[:8], exact=False))
     known = merge(*inner.returns)
@@ -304,13 +305,15 @@ def module_object(frame: Frame, module: Module) -> ObjectItem:
 
 
 def run_module(world: World, module: Module) -> None:
-    """Interpret the top level of a module once."""
+    """Interpret the top level of a module once, with an allowance of its own."""
     from .statements import execute
 
     if module.executed:
         return
     module.executed = True
-    execute(Frame(world, module, module.names), module.tree.body)
+    frame = Frame(world, module, module.names)
+    with world.allowance(frame, MODULE_STEPS, module.lines):
+        execute(frame, module.tree.body)
 
 
 def batch(frame: Frame, loader: ObjectItem) -> Value:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from .events import Event
 from .guards import ALWAYS, Guard, Literal, contradicts
@@ -21,6 +22,15 @@ class BudgetExceeded(Exception):
     """The program needs more steps than the analysis may take."""
 
 
+class Cut(NamedTuple):
+    """Lines that were left out because the analysis reached a limit."""
+
+    module: Module
+    first: int
+    """1-based, in the analysed text."""
+    last: int
+
+
 @dataclass(eq=False, slots=True)
 class World:
     """What all frames of one analysis share."""
@@ -28,17 +38,35 @@ class World:
     resolve: Callable[[Module, str, int], Module | None]
     """(importing module, dotted name, level) -> project module, or None for a library."""
     events: list[Event] = field(default_factory=list)
+    total: int = 0
+    """How many steps the whole analysis may take."""
     steps: int = 0
     limit: int = 0
+    cuts: list[Cut] = field(default_factory=list)
     functions: dict[int, FunctionItem] = field(default_factory=dict)
     """Every function seen, by the id of its node."""
     executed: set[int] = field(default_factory=set)
-    """Ids of function nodes whose body was interpreted."""
+    """Ids of function nodes whose body was interpreted to its end."""
     deferred: list[FunctionItem] = field(default_factory=list)
     made: dict[tuple[int, str], dict[int, ObjectItem]] = field(default_factory=dict)
     """Models, processors and tokenizers by (id of the module, kind)."""
     indexed: int = 0
     """How many events `made` covers."""
+
+    @contextmanager
+    def allowance(self, frame: Frame, steps: int, last: int) -> Iterator[None]:
+        """Let the code up to line `last`, interpreted in `frame`, take `steps` of its own.
+
+        What does not fit, or is nested too deeply, is left out and noted in `cuts`.
+        """
+        outer, start = self.limit, self.steps
+        self.limit = min(start + steps, self.total)
+        try:
+            yield
+        except (BudgetExceeded, RecursionError, MemoryError):
+            self.cuts.append(Cut(frame.module, max(frame.line, 1), last))
+        finally:
+            self.limit = min(outer + self.steps - start, self.total)
 
 
 @dataclass(eq=False, slots=True)
@@ -60,6 +88,8 @@ class Frame:
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
     globals_declared: set[str] = field(default_factory=set)
+    line: int = 0
+    """Where the interpretation is: the line of the current statement; 0 before the first."""
 
     def step(self) -> None:
         """Count one unit of work. Raises BudgetExceeded."""

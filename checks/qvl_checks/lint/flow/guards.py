@@ -17,22 +17,18 @@ ALWAYS: Guard = frozenset()
 
 def contradicts(left: Guard, right: Guard) -> bool:
     """Whether no execution satisfies both guards."""
-    if not left or not right or left is right:
+    if not left or not right or left <= right or right <= left:
         return False
     return _contradicts(left, right)
 
 
 @lru_cache(maxsize=100_000)
 def _contradicts(left: Guard, right: Guard) -> bool:
-    own, other = left - right, right - left
-    if not own or not other:
-        return False
-    return any(
-        key == same
-        and ((arm == taken and sign != polarity) or (sign and polarity and arm != taken))
-        for key, arm, sign in own
-        for same, taken, polarity in right
-    )
+    for key, arm, sign in left - right:
+        for same, taken, polarity in right:
+            if key == same and (sign != polarity if arm == taken else sign and polarity):
+                return True
+    return False
 
 
 def outside(guard: Guard, path: Guard) -> list[Guard]:

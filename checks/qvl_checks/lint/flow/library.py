@@ -203,7 +203,9 @@ def _loader(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
     loader.attributes["batch_size"] = (
         keywords.entries["batch_size"]
         if "batch_size" in keywords.entries
-        else args[1] if len(args) > 1 else const(1)
+        else args[1]
+        if len(args) > 1
+        else const(1)
     )
     if "collate_fn" in keywords.entries:
         loader.attributes["collate_fn"] = keywords.entries["collate_fn"]

@@ -70,7 +70,9 @@ def from_pretrained(
         kind = (
             "tokenizer"
             if "Tokenizer" in cls
-            else "image_processor" if "ImageProc" in cls else "processor"
+            else "image_processor"
+            if "ImageProc" in cls
+            else "processor"
         )
         event = frame.emit(
             LoadProcessor(

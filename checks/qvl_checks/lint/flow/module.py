@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from .values import Value
+
+LINES = re.compile(r"\r\n|\r|\n")
+"""What ends a line of Python."""
 
 
 @dataclass(eq=False, slots=True)
@@ -19,3 +23,16 @@ class Module:
     executed: bool = False
     imports: dict[str, str | None] = field(default_factory=dict)
     """Module name as written -> path of the project file that it is, or None."""
+
+    _written: dict[ast.expr, str] = field(default_factory=dict)
+
+    def written(self, node: ast.expr) -> str:
+        """An expression of this module in one spelling."""
+        if node not in self._written:
+            self._written[node] = ast.unparse(node)
+        return self._written[node]
+
+    @property
+    def lines(self) -> int:
+        """The number of the last line with code."""
+        return max((node.end_lineno or 1 for node in self.tree.body), default=1)

@@ -3,74 +3,57 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import re
 
 from . import calls
 from .events import Event
-from .frame import BudgetExceeded, Frame, World
+from .frame import Frame, World
 from .guards import ALWAYS
 from .module import Module
 from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
 
 TOTAL_STEPS = 60_000
-MODULE_STEPS = 12_000
+STEPS_PER_MODULE = 12_000
 FUNCTION_STEPS = 10_000
+CALLED = re.compile(r"(?<!def )\b(\w+)\(")
 LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
 
 
 def analyse(world: World, modules: list[Module]) -> list[Event]:
     """Interpret the modules, then everything in them that nobody calls. Returns all events in
-    order.
+    order; what the limits left out is in `world.cuts`.
     """
-    total = TOTAL_STEPS + MODULE_STEPS * len(modules)
+    world.total = TOTAL_STEPS + STEPS_PER_MODULE * len(modules)
     for module in modules:
-        with _budget(world, total, 4 * MODULE_STEPS):
-            calls.run_module(world, module)
-    roots, others = _by_use(world, modules)
-    for function in (*roots, *others):
-        with _budget(world, total, FUNCTION_STEPS):
-            run_alone(world, function)
-    return world.events
-
-
-@contextmanager
-def _budget(world: World, total: int, steps: int) -> Iterator[None]:
-    """Let one piece of work take `steps`, and all pieces together `total`; what does not fit is
-    left out.
-    """
-    world.limit = min(world.steps + steps, total)
-    with suppress(BudgetExceeded):
-        yield
-
-
-def _by_use(world: World, modules: list[Module]) -> tuple[list[FunctionItem], list[FunctionItem]]:
-    used: set[str] = set()
-    for module in modules:
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call):
-                if isinstance(node.func, ast.Name):
-                    used.add(node.func.id)
-                elif isinstance(node.func, ast.Attribute):
-                    used.add(node.func.attr)
+        calls.run_module(world, module)
+    called = {name for module in modules for name in CALLED.findall(module.text)}
     own = {id(module) for module in modules}
-    functions = [
-        f
-        for f in world.functions.values()
-        if not isinstance(f.node, ast.Lambda) and id(f.module) in own
-    ]
-    roots = [f for f in functions if getattr(f.node, "name", "") not in used]
-    first = {id(f) for f in roots}
-    return roots, [f for f in functions if id(f) not in first]
+    seen: set[int] = set()
+    # Running a function may define others inside it: they are looked at in the next round.
+    while fresh := [f for f in world.functions.values() if id(f.node) not in seen]:
+        seen |= {id(f.node) for f in fresh}
+        # Callers first: what they pass is known then.
+        for function in sorted(fresh, key=lambda f: getattr(f.node, "name", "") in called):
+            if id(function.module) in own and id(function.node) not in world.executed:
+                run_alone(world, function)
+    return world.events
 
 
 def run_alone(world: World, item: FunctionItem) -> None:
     """Interpret a function that no analysed code calls, with defaults for what is not known."""
-    node = item.node
-    if id(node) in world.executed or isinstance(node, ast.Lambda):
+    if isinstance(item.node, ast.Lambda):
         return
-    world.executed.add(id(node))
-    outer = Frame(world, item.module, {}, item.closure)
+    outer = Frame(world, item.module, {}, item.closure, line=item.node.lineno)
+    with world.allowance(outer, FUNCTION_STEPS, item.node.end_lineno or item.node.lineno):
+        _run(world, item, item.node, outer)
+
+
+def _run(
+    world: World,
+    item: FunctionItem,
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+    outer: Frame,
+) -> None:
     args: list[Value] = []
     if item.owner is not None and _takes_self(node):
         if item.owner.instance is None and node.name != "__init__":
@@ -91,7 +74,10 @@ def run_alone(world: World, item: FunctionItem) -> None:
         functions=(node.name,),
         active=(id(node),),
     )
-    calls.run_body(inner, item)
+    try:
+        calls.run_body(inner, item)
+    finally:
+        outer.line = inner.line or outer.line
 
 
 def _takes_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

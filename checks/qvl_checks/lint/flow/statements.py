@@ -33,6 +33,7 @@ def execute(frame: Frame, body: Sequence[ast.stmt]) -> bool:
     """Interpret statements. Returns True if control cannot fall off their end."""
     outer = frame.path
     for statement in body:
+        frame.line = statement.lineno
         frame.step()
         ended = _execute_one(frame, statement)
         if ended:
@@ -50,7 +51,7 @@ def _execute_one(frame: Frame, node: ast.stmt) -> bool:
 def _expression(frame: Frame, node: ast.Expr) -> bool:
     evaluate(frame, node.value)
     call = node.value
-    return isinstance(call, ast.Call) and ast.unparse(call.func) in EXITS
+    return isinstance(call, ast.Call) and frame.module.written(call.func) in EXITS
 
 
 def _assign(frame: Frame, node: ast.Assign) -> None:

@@ -20,7 +20,7 @@ def condition(frame: Frame, test: ast.expr) -> tuple[Literal, bool | None]:
         outcome = not outcome
     if _is_main(test):
         return ("entry", ("main", frame.module.path), sign), None
-    return (ast.unparse(test), True, sign), outcome
+    return (frame.module.written(test), True, sign), outcome
 
 
 def certain(value: Value, frame: Frame) -> bool | None:

@@ -203,6 +203,8 @@ def under(value: Value, guard: Guard) -> Value:
 
 def merge(*values: Value) -> Value:
     """All alternatives of all values, without repetitions."""
+    if len(values) == 1 and len(values[0]) < 2:
+        return values[0]
     seen: dict[tuple[Any, ...], Alt] = {}
     for value in values:
         for alt in value:

@@ -73,8 +73,9 @@ def _judge(
                     ),
                 )
         top = literal(mapping.get(""))
-        text, vision = literal(mapping.get("text_config"), top), literal(
-            mapping.get("vision_config"), top
+        text, vision = (
+            literal(mapping.get("text_config"), top),
+            literal(mapping.get("vision_config"), top),
         )
         if text == "eager" and vision not in ("eager", None) and families <= BIASED:
             yield RULE.at(

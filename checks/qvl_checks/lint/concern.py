@@ -1,0 +1,68 @@
+"""Which files need interpretation, and which of them belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .imports import Project, imported
+from .source import Source
+
+MENTION = re.compile(r"qwen|qvq", re.IGNORECASE)
+"""Every Qwen-VL program says so somewhere: in a checkpoint, a class or a helper package."""
+USE = re.compile(
+    r"from_pretrained|transformers|\bgenerate\b|decode|processor|tokenizer|\.to\(|\.half\(|\.float\("
+    r"|cuda|device|dtype|float16|attn|attention|eager|sdpa|flash|pixels|padding|use_cache|quanti"
+    r"|no_grad|inference_mode|process_vision_info|<\|image_pad\|>",
+    re.IGNORECASE,
+)
+"""What a file that only imports such a program must contain to do something wrong with it."""
+
+
+def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
+    """The files that concern Qwen-VL: those that mention it, and those that import such a file,
+    directly or not, and use it. Files of one group see each other through imports.
+    """
+    by_path = {source.path: source for source in sources}
+    chosen = {path for path, source in by_path.items() if MENTION.search(source.text)}
+    if not chosen:
+        return []
+    imports = {path: _found(source, project) for path, source in by_path.items()}
+    importers: dict[str, set[str]] = {}
+    for path, targets in imports.items():
+        for target in targets:
+            importers.setdefault(target, set()).add(path)
+    reached, waiting = set(chosen), list(chosen)
+    while waiting:
+        fresh = importers.get(waiting.pop(), set()) - reached
+        reached |= fresh
+        waiting.extend(fresh)
+    chosen |= {path for path in reached if USE.search(by_path[path].text)}
+    linked = {path: imports[path] & reached for path in by_path if path in reached}
+    return [[by_path[path] for path in members if path in chosen] for members in _connected(linked)]
+
+
+def _found(source: Source, project: Project) -> set[str]:
+    if source.cells:
+        return set()
+    targets = (project.find(source.path, name, level) for name, level in imported(source.text))
+    return {target for target in targets if target is not None}
+
+
+def _connected(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The connected parts of a graph, in the order of its first nodes."""
+    leader = {node: node for node in edges}
+
+    def find(node: str) -> str:
+        while leader[node] != node:
+            leader[node] = leader[leader[node]]
+            node = leader[node]
+        return node
+
+    for node, targets in edges.items():
+        for target in targets:
+            leader[find(target)] = find(node)
+    parts: dict[str, list[str]] = {}
+    for node in edges:
+        parts.setdefault(find(node), []).append(node)
+    return list(parts.values())

@@ -1,6 +1,5 @@
-"""Find loading and inference mistakes in Python that uses Qwen-VL, without running it."""
+"""Find loading and inference mistakes in Python that uses Qwen-VL, without running it.
 
-from .finding import Edit, Fix, LintFinding
-from .project import lint_paths, lint_source
-
-__all__ = ["Edit", "Fix", "LintFinding", "lint_paths", "lint_source"]
+`project.lint_source` and `project.lint_paths` are the library. This package imports neither, so
+that the command line can list its commands at no cost.
+"""

@@ -7,8 +7,8 @@ import ast
 import pytest
 from packaging.version import Version
 
-from qvl_checks.lint import lint_source
 from qvl_checks.lint.edits import diff, fix_source
+from qvl_checks.lint.project import lint_source
 from qvl_checks.lint.rules import registry
 
 from .snippets import CASES, HEAD, HEAD3, M25, P3, T

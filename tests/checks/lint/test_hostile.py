@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from qvl_checks.lint import lint_source
+from qvl_checks.lint.project import lint_source
 from qvl_checks.lint.source import Unreadable, decode
 
 from .snippets import CASES

@@ -6,8 +6,9 @@ import pytest
 from packaging.version import Version
 from tests.checks.lint import dying
 
-from qvl_checks.lint import lint_paths, lint_source, workers
+from qvl_checks.lint import workers
 from qvl_checks.lint.finding import NOT_ANALYSED, LintFinding
+from qvl_checks.lint.project import lint_paths, lint_source
 
 from .snippets import HEAD
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from qvl_checks.lint import lint_source
+from qvl_checks.lint.project import lint_source
 
 PROGRAMS = sorted(Path(__file__).parent.glob("programs/*.py.txt"))
 MARK = re.compile(r"# expect: (\S+)")

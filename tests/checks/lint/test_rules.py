@@ -3,7 +3,7 @@
 import pytest
 from packaging.version import Version
 
-from qvl_checks.lint import lint_source
+from qvl_checks.lint.project import lint_source
 from qvl_checks.lint.rules import registry
 
 from .snippets import CASES

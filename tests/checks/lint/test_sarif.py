@@ -8,8 +8,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from qvl_checks.lint import lint_paths, sarif
+from qvl_checks.lint import sarif
 from qvl_checks.lint.flow.module import LINES
+from qvl_checks.lint.project import lint_paths
 from qvl_checks.lint.release import Release
 from qvl_checks.lint.source import decode
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from packaging.version import InvalidVersion, Version
 
+from . import marks, quantities
 from .knowledge import Family, Size, knowledge
 from .lexicon import CONCEPTS
 from .model import Environment
@@ -16,95 +17,6 @@ from .page import Page
 
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
-
-_FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("qwen2_5_omni", re.compile(r"qwen[-_ ]?2[-_. ]5[-_ ]?omni", re.ASCII)),
-    ("qwen3_omni_moe", re.compile(r"qwen[-_ ]?3[-_ ]?omni", re.ASCII)),
-    (
-        "qwen2_5_vl",
-        re.compile(r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision", re.ASCII),
-    ),
-    ("qwen2_vl", re.compile(r"qwen[-_ ]?2[-_ ]{0,2}v[li1]|qwen2vision", re.ASCII)),
-    (
-        "qwen3_vl_moe",
-        re.compile(
-            r"qwen[-_ ]?3[-_ ]{0,2}vl[-_ ]?moe|qwen[-_ ]?3[-_ ]{0,2}vl[-_ ](?:30b|235b)", re.ASCII
-        ),
-    ),
-    ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]", re.ASCII)),
-    ("qwen3_5_moe", re.compile(r"qwen[-_ ]?3[-_.]5[-_ ]?moe", re.ASCII)),
-    ("qwen3_5", re.compile(r"qwen[-_ ]?3[-_.]5", re.ASCII)),
-    ("qwen4_exp", re.compile(r"qwen[-_ ]?4[-_ ]?exp", re.ASCII)),
-)
-_LEGACY = re.compile(
-    (
-        r"qwen[-_]vl\b(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
-        r"qwentokenizer|qwenlmhead|qwenvl[-_]?chat"
-    ),
-    re.ASCII,
-)
-_VL_MARKS = re.compile(
-    r"qwen[-_ .]?(?:vl|2|2\.5|3)[^\n]{0,20}\bv[lL]\b|qwen2_vl|qwen2_5_vl|qwen3_vl|"
-    r"qwen2vl|qwen3vl|qwen_vl_utils|qwen-vl|qwenvl|image_grid_thw"
-    r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|"
-    r"mrope|process_vision_info",
-    re.ASCII,
-)
-_ANY_QWEN = re.compile(r"qwen(?![-_ ]?(?:image|audio|tts|coder|agent|edit))|qwq|通义", re.ASCII)
-_OTHERS = re.compile(
-    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|"
-    r"\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
-    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd "
-    r"?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|"
-    r"video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
-    r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|"
-    r"neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|"
-    r"gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|"
-    r"mamba",
-    re.ASCII,
-)
-_ENGINES: dict[str, re.Pattern[str]] = {
-    "vllm": re.compile(
-        r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
-    ),
-    "sglang": re.compile(r"sglang|sgl_kernel|sgl-kernel", re.ASCII),
-    "llama.cpp": re.compile(
-        r"\bggml|llama\.cpp|llama-server|llama_model_load|gguf|\bollama\b|llama-mtmd|mmproj",
-        re.ASCII,
-    ),
-    "lmdeploy": re.compile(r"lmdeploy|turbomind", re.ASCII),
-    "mlx": re.compile(r"\bmlx[-_ ]?(?:vlm|lm)?\b", re.ASCII),
-    "tensorrt": re.compile(r"tensorrt|trtllm|trt-llm", re.ASCII),
-    "exllama": re.compile(r"exllama", re.ASCII),
-    "onnx": re.compile(r"onnxruntime|\bonnx\b", re.ASCII),
-}
-_SIZE = re.compile(
-    r"(?:vl|instruct|chat|qwen[\w.]{0,12})[-_ ]{0,2}(\d{1,3})b\b|(?<![\w.])(\d{1,3})b\b(?!yte)"
-)
-_VERSION = re.compile(
-    r"\b(transformers|torch|pytorch|torchvision|flash[-_]attn|accelerate|peft|"
-    r"tokenizers|huggingface[-_]hub|numpy|qwen[-_]vl[-_]utils|vllm|python|"
-    r"bitsandbytes|decord)"
-    r"(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d{1,2}\.\d{1,3}(?:\.\d{1,"
-    r"3})?(?:\.(?:post|dev)\d{1,3})?)"
-)
-_TRANSFORMERS_ZH = re.compile(
-    r"(?:在|装了|到|用|的)\s?([45]\.\d{1,2}(?:\.\d{1,2})?)(?!\d| ?(?:gb|gib|g\b|秒|倍|s\b))"
-)
-_BARE_TRANSFORMERS = re.compile(
-    r"(?<![\d.x])v?([45]\.\d{2}(?:\.\d{1,2})?|5\.\d{1,2}\.\d{1,2})(?![\d.]|\s?(?:%|"
-    r"gi?b|mi?b|s\b|秒|g\b))"
-)
-_IMAGE_SIZE = re.compile(r"(?<![\d.])(\d{2,5}) ?[x*] ?(\d{2,5})(?![\d.])")
-_GRID = re.compile(r"\[\s{0,3}(\d{1,4})\s?,\s{0,3}(\d{1,4})\s?,\s{0,3}(\d{1,4})\s?\]")
-_PATCHES = re.compile(
-    r"(\d[\d,]{2,9}) ?(?:vision |visual |image )?patches|patches[ =:]{1,3}(\d[\d,]{2,9})"
-)
-_TOKENS = re.compile(
-    r"(\d[\d,]{2,9}) ?(?:prompt |input |text |个)?(?:tokens?|token)|(?:tokens?|"
-    r"seq_?len|sequence length|input_ids)[ =:]{1,3}(\d[\d,]{2,9})|(\d{2,3})k "
-    r"(?:prompt |text |context )?(?:tokens|context)"
-)
 
 
 def _integer(text: str) -> int:
@@ -154,10 +66,10 @@ class Clues:
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """Model types of the Qwen-VL families named in the text, in the order of `_FAMILIES`."""
+        """Model types of the families named in the text, in the order of `marks.FAMILIES`."""
         found: list[str] = []
         low = self.page.low
-        for model_type, pattern in _FAMILIES:
+        for model_type, pattern in marks.FAMILIES:
             if pattern.search(low):
                 found.append(model_type)
         if (
@@ -178,30 +90,32 @@ class Clues:
     @cached_property
     def legacy(self) -> bool:
         """Is it about the first generation, Qwen-VL and Qwen-VL-Chat?"""
-        return not self.families and _LEGACY.search(self.page.low) is not None
+        return not self.families and marks.LEGACY.search(self.page.low) is not None
 
     @cached_property
     def qwen_vl(self) -> bool:
         """Does anything in the text point to a Qwen-VL model?"""
-        return bool(self.families) or self.legacy or _VL_MARKS.search(self.page.low) is not None
+        return (
+            bool(self.families) or self.legacy or marks.VL_MARKS.search(self.page.low) is not None
+        )
 
     @cached_property
     def qwen(self) -> bool:
         """Does the text name any Qwen model?"""
-        return self.qwen_vl or _ANY_QWEN.search(self.page.low) is not None
+        return self.qwen_vl or marks.ANY_QWEN.search(self.page.low) is not None
 
     @cached_property
     def other_model(self) -> str | None:
         """Another model's name, where no Qwen model is named."""
         if self.qwen:
             return None
-        match = _OTHERS.search(self.page.low)
+        match = marks.OTHERS.search(self.page.low)
         return match.group() if match else None
 
     @cached_property
     def engine(self) -> str | None:
         """The serving engine whose log this is, if it is not transformers."""
-        for name, pattern in _ENGINES.items():
+        for name, pattern in marks.ENGINES.items():
             if pattern.search(self.page.low):
                 return name
         return None
@@ -210,7 +124,9 @@ class Clues:
     def size_names(self) -> tuple[str, ...]:
         """Published sizes named in the text, such as ``7B``."""
         return tuple(
-            dict.fromkeys(f"{m.group(1) or m.group(2)}B" for m in _SIZE.finditer(self.prose))
+            dict.fromkeys(
+                f"{m.group(1) or m.group(2)}B" for m in quantities.SIZE.finditer(self.prose)
+            )
         )
 
     @cached_property
@@ -235,7 +151,7 @@ class Clues:
     def versions(self) -> dict[str, Version]:
         """Package versions, of the text first, of the environment else."""
         found: dict[str, Version] = {}
-        for match in _VERSION.finditer(self.page.low):
+        for match in quantities.VERSION.finditer(self.page.low):
             name = match.group(1).replace("_", "-").replace("pytorch", "torch")
             try:
                 found.setdefault(name, Version(match.group(2)))
@@ -256,8 +172,8 @@ class Clues:
             re.compile(
                 r"transformers(?: ?version| ?版本)?[\"']?[ :=v]{0,6}(\d\.\d{1,2}(?:\.\d{1,2})?)"
             ),
-            _BARE_TRANSFORMERS,
-            _TRANSFORMERS_ZH,
+            quantities.BARE_TRANSFORMERS,
+            quantities.TRANSFORMERS_ZH,
         ):
             found += [Version(m.group(1)) for m in pattern.finditer(self.prose)]
         if not found and "transformers" in self.versions:
@@ -281,7 +197,9 @@ class Clues:
     @cached_property
     def image_sizes(self) -> tuple[tuple[int, int], ...]:
         """(width, height) in pixels of the images named in the text."""
-        sizes = [(int(m.group(1)), int(m.group(2))) for m in _IMAGE_SIZE.finditer(self.prose)]
+        sizes = [
+            (int(m.group(1)), int(m.group(2))) for m in quantities.IMAGE_SIZE.finditer(self.prose)
+        ]
         return tuple(
             dict.fromkeys(
                 (w, h)
@@ -294,7 +212,8 @@ class Clues:
     def grids(self) -> tuple[tuple[int, int, int], ...]:
         """(t, h, w) grids printed in the text, in patches."""
         found = [
-            (int(m.group(1)), int(m.group(2)), int(m.group(3))) for m in _GRID.finditer(self.prose)
+            (int(m.group(1)), int(m.group(2)), int(m.group(3)))
+            for m in quantities.GRID.finditer(self.prose)
         ]
         return tuple(
             g
@@ -305,12 +224,14 @@ class Clues:
     @cached_property
     def patch_counts(self) -> tuple[int, ...]:
         """Patch counts stated in the text."""
-        return tuple(_integer(m.group(1) or m.group(2)) for m in _PATCHES.finditer(self.prose))
+        return tuple(
+            _integer(m.group(1) or m.group(2)) for m in quantities.PATCHES.finditer(self.prose)
+        )
 
     @cached_property
     def token_counts(self) -> tuple[int, ...]:
         """Token counts stated in the text."""
         return tuple(
             int(m.group(3)) * 1000 if m.group(3) else _integer(m.group(1) or m.group(2))
-            for m in _TOKENS.finditer(self.prose)
+            for m in quantities.TOKENS.finditer(self.prose)
         )

@@ -8,7 +8,7 @@ from functools import cache
 from .knowledge import knowledge
 from .mending import Vocabulary
 from .rules import RULES
-from .rules.names import FIELDS
+from .rules.names.attributes import FIELDS
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{5,80}")
 #: Words of messages that detectors read with regular expressions.

@@ -20,11 +20,11 @@ ADVICE = {
     ),
     "checkpoint.wrong-model-class": Advice(
         (
-            "The class belongs to another family than the checkpoint. Some pairs fail at "
-            "once (missing config fields, size mismatch in visual.*), others load with "
-            "random weights and only warn. Classes: Qwen2VLForConditionalGeneration for "
-            "Qwen2-VL, Qwen2_5_VLForConditionalGeneration for Qwen2.5-VL, "
-            "Qwen3VLForConditionalGeneration for Qwen3-VL."
+            "The class belongs to another family than the checkpoint. Some pairs fail at once "
+            "(missing config fields, size mismatch in visual.*), others load with random "
+            "weights and only warn. Classes: Qwen2VLForConditionalGeneration for Qwen2-VL, "
+            "Qwen2_5_VLForConditionalGeneration for Qwen2.5-VL, Qwen3VLForConditionalGeneration "
+            "for Qwen3-VL."
         ),
         (
             code(
@@ -36,10 +36,10 @@ ADVICE = {
     ),
     "checkpoint.adapter-keys-unmatched": Advice(
         (
-            "The adapter's keys do not match the model's module names, so the LoRA "
-            "weights are not applied (missing and unexpected keys are only a warning). "
-            "transformers 4.52 moved model.layers to model.language_model.layers and "
-            "visual to model.visual, and 5.x moved again."
+            "The adapter's keys do not match the model's module names, so the LoRA weights are "
+            "not applied (missing and unexpected keys are only a warning). transformers 4.52 "
+            "moved model.layers to model.language_model.layers and visual to model.visual, and "
+            "5.x moved again."
         ),
         (
             advice(
@@ -49,8 +49,8 @@ ADVICE = {
             command("python -m pip install -U peft transformers", "newer ones have a key mapping"),
             code(
                 (
-                    '{k.replace("model.model.layers", "model.model.language_model.layers"): v for '
-                    "k, v in state.items()}"
+                    '{k.replace("model.model.layers", "model.model.language_model.layers"): v '
+                    "for k, v in state.items()}"
                 ),
                 "re-key (rename) the adapter file",
             ),
@@ -64,10 +64,10 @@ ADVICE = {
     ),
     "checkpoint.output-head-mismatch": Advice(
         (
-            "lm_head.weight is not in the checkpoint while the config says that it is not "
-            "tied, so the language head was initialised at random (or the other way "
-            "round). tie_word_embeddings in config.json (top level and text_config) has "
-            "to agree with the files."
+            "lm_head.weight is not in the checkpoint while the config says that it is not tied, "
+            "so the language head was initialised at random (or the other way round). "
+            "tie_word_embeddings in config.json (top level and text_config) has to agree with "
+            "the files."
         ),
         (
             setting(
@@ -80,8 +80,8 @@ ADVICE = {
             ),
             code("model.tie_weights()", "after loading, if the head is tied"),
             advice(
-                "Download the shard that holds lm_head.weight again, or save the fine-tune "
-                "with the head."
+                "Download the shard that holds lm_head.weight again, or save the fine-tune with "
+                "the head."
             ),
         ),
     ),
@@ -106,11 +106,11 @@ ADVICE = {
     ),
     "checkpoint.checkpoint-damaged": Advice(
         (
-            "A weight file is not whole: a truncated (incomplete) shard from an "
-            "interrupted download, a missing shard, or a git-lfs pointer of some 135 "
-            "bytes instead of the file. 'header too large' is an LFS pointer read as "
-            "weights, 'header too small' an empty file, 'incomplete metadata' or "
-            "'MetadataIncompleteBuffer' a cut-off file (文件不完整, 重新下载)."
+            "A weight file is not whole: a truncated (incomplete) shard from an interrupted "
+            "download, a missing shard, or a git-lfs pointer of some 135 bytes instead of the "
+            "file. 'header too large' is an LFS pointer read as weights, 'header too small' an "
+            "empty file, 'incomplete metadata' or 'MetadataIncompleteBuffer' a cut-off file "
+            "(文件不完整, 重新下载)."
         ),
         (
             command(
@@ -126,9 +126,9 @@ ADVICE = {
     ),
     "checkpoint.model-files-unreachable": Advice(
         (
-            "The model's files cannot be reached: no network or proxy to the hub, offline "
-            "mode, a wrong name or path, a gated repository, no permission for the cache "
-            "or no space left on the disk."
+            "The model's files cannot be reached: no network or proxy to the hub, offline mode, "
+            "a wrong name or path, a gated repository, no permission for the cache or no space "
+            "left on the disk."
         ),
         (
             setting(
@@ -144,16 +144,16 @@ ADVICE = {
     ),
     "checkpoint.rope-scaling-warning": Advice(
         (
-            "Harmless: the generic rope check does not know the key mrope_section of "
-            "Qwen-VL. Position ids and answers are not affected; ignore it."
+            "Harmless: the generic rope check does not know the key mrope_section of Qwen-VL. "
+            "Position ids and answers are not affected; ignore it."
         ),
         (advice("Ignore the warning; newer releases do not print it."),),
     ),
     "checkpoint.vision-tower-quantized": Advice(
         (
             "The vision tower was quantised together with the language model. It does not "
-            "survive 4 bits (nonsense answers), and loaders that keep it in half "
-            "precision cannot find its weights (visual.blocks…)."
+            "survive 4 bits (nonsense answers), and loaders that keep it in half precision "
+            "cannot find its weights (visual.blocks…)."
         ),
         (
             code(
@@ -170,8 +170,8 @@ ADVICE = {
     "checkpoint.awq-garbled": Advice(
         (
             "AWQ checkpoints of Qwen2.5-VL give garbled text since transformers 4.50 "
-            "(lm_head.weight is reported as not used). The cause is not established; "
-            "GPTQModel reports it cured with 4.52 and newer."
+            "(lm_head.weight is reported as not used). The cause is not established; GPTQModel "
+            "reports it cured with 4.52 and newer."
         ),
         (
             command(
@@ -184,9 +184,8 @@ ADVICE = {
     ),
     "checkpoint.int4-nan-on-old-gpu": Advice(
         (
-            "Int4 checkpoints (Qwen-VL-Chat-Int4, GPTQ) compute in bf16 or fp16 around "
-            "the int4 weights; on V100 and T4, which have no native bf16, this ends in "
-            "NaN or garbage."
+            "Int4 checkpoints (Qwen-VL-Chat-Int4, GPTQ) compute in bf16 or fp16 around the int4 "
+            "weights; on V100 and T4, which have no native bf16, this ends in NaN or garbage."
         ),
         (
             code("from_pretrained(path, fp16=True)", "float16 instead of bf16 on Volta and Turing"),
@@ -198,9 +197,9 @@ ADVICE = {
     ),
     "checkpoint.fp8-checkpoint-unsupported": Advice(
         (
-            "FP8 checkpoints (Qwen3-VL-…-FP8) are made for vLLM and SGLang; in "
-            "transformers they need a GPU of compute capability 8.9 or newer (4090, L40, "
-            "H100) and a release with fine-grained FP8, else loading fails."
+            "FP8 checkpoints (Qwen3-VL-…-FP8) are made for vLLM and SGLang; in transformers "
+            "they need a GPU of compute capability 8.9 or newer (4090, L40, H100) and a release "
+            "with fine-grained FP8, else loading fails."
         ),
         (
             command("vllm serve Qwen/Qwen3-VL-8B-Instruct-FP8", "vLLM or SGLang serve it"),

@@ -7,11 +7,10 @@ from .entry import Advice, advice, code, command, setting
 ADVICE = {
     "devices.peer-copy-corruption": Advice(
         (
-            "Copies between GPUs (P2P, peer-to-peer) corrupt data on this machine: one "
-            "GPU alone is right, the model split over several gives NaN, '!!!!' or "
-            "garbage. Known with IOMMU or ACS switched on, GeForce/RTX A6000/RTX PRO "
-            "cards without working P2P, and old drivers. can_device_access_peer proves "
-            "nothing."
+            "Copies between GPUs (P2P, peer-to-peer) corrupt data on this machine: one GPU "
+            "alone is right, the model split over several gives NaN, '!!!!' or garbage. Known "
+            "with IOMMU or ACS switched on, GeForce/RTX A6000/RTX PRO cards without working "
+            "P2P, and old drivers. can_device_access_peer proves nothing."
         ),
         (
             advice(
@@ -34,9 +33,9 @@ ADVICE = {
         (
             "Tensors of one operation are on different devices. With a model split by "
             "device_map inputs belong to the device of the embeddings (model.device); "
-            "transformers 4.45 left the image mask there (upgrade to 4.46 or newer), "
-            "several video inputs stay on the CPU, and torchrun together with "
-            "device_map='auto' mixes processes."
+            "transformers 4.45 left the image mask there (upgrade to 4.46 or newer), several "
+            "video inputs stay on the CPU, and torchrun together with device_map='auto' mixes "
+            "processes."
         ),
         (
             code("inputs = inputs.to(model.device)", "not a fixed 'cuda'", "safe"),
@@ -65,9 +64,9 @@ ADVICE = {
     ),
     "devices.visible-devices-set-late": Advice(
         (
-            "CUDA_VISIBLE_DEVICES is read once, when CUDA initialises. Set in the script "
-            "after something has touched torch.cuda (or imported a package that does), it "
-            "has no effect."
+            "CUDA_VISIBLE_DEVICES is read once, when CUDA initialises. Set in the script after "
+            "something has touched torch.cuda (or imported a package that does), it has no "
+            "effect."
         ),
         (
             setting(
@@ -82,9 +81,9 @@ ADVICE = {
     ),
     "devices.nccl-peer-hang": Advice(
         (
-            "NCCL waits forever for its peer: peer-to-peer (P2P) transfers between these "
-            "GPUs do not work (IOMMU/ACS, virtual machine, cards without P2P), so "
-            "tensor-parallel processes hang or time out."
+            "NCCL waits forever for its peer: peer-to-peer (P2P) transfers between these GPUs "
+            "do not work (IOMMU/ACS, virtual machine, cards without P2P), so tensor-parallel "
+            "processes hang or time out."
         ),
         (
             setting("NCCL_P2P_DISABLE=1", "lets NCCL go through shared memory"),
@@ -99,8 +98,8 @@ ADVICE = {
     "devices.tensor-parallel-plan-missing": Advice(
         (
             "tp_plan='auto' needs a base_model_tp_plan in the model's config: Qwen2-VL, "
-            "Qwen2.5-VL and Qwen3-VL-MoE ship one for the text layers, dense Qwen3-VL has "
-            "none; the vision tower is never split. It also needs torchrun."
+            "Qwen2.5-VL and Qwen3-VL-MoE ship one for the text layers, dense Qwen3-VL has none; "
+            "the vision tower is never split. It also needs torchrun."
         ),
         (
             code('device_map="auto"', "instead of tp_plan in one process", "safe"),
@@ -109,10 +108,10 @@ ADVICE = {
     ),
     "devices.no-kernel-for-gpu": Advice(
         (
-            "The installed build has no kernels for this GPU's compute capability: a "
-            "Blackwell card (sm_120, sm_100) needs torch 2.7 or newer built for CUDA 12.8 "
-            "(cu128); old cards were dropped from new wheels; a flash-attn wheel can lack "
-            "the architecture as well."
+            "The installed build has no kernels for this GPU's compute capability: a Blackwell "
+            "card (sm_120, sm_100) needs torch 2.7 or newer built for CUDA 12.8 (cu128); old "
+            "cards were dropped from new wheels; a flash-attn wheel can lack the architecture "
+            "as well."
         ),
         (
             command(
@@ -140,8 +139,8 @@ ADVICE = {
     ),
     "devices.bf16-unsupported": Advice(
         (
-            "This GPU has no native bf16 (compute capability below 8.0: V100, T4, 2080 Ti,"
-            " RTX 8000): bf16 is emulated slowly, refused, or ends in NaN."
+            "This GPU has no native bf16 (compute capability below 8.0: V100, T4, 2080 Ti, RTX "
+            "8000): bf16 is emulated slowly, refused, or ends in NaN."
         ),
         (
             code(
@@ -154,10 +153,10 @@ ADVICE = {
     ),
     "devices.driver-too-old": Advice(
         (
-            "The NVIDIA driver is too old for the CUDA release that torch was built with "
-            "(CUDA 12.x needs driver 525 or newer, 12.8 needs 570, 13 needs 580). Old "
-            "drivers also hang or give garbage when a model is split over GPUs (535 -> "
-            "570 cured one machine)."
+            "The NVIDIA driver is too old for the CUDA release that torch was built with (CUDA "
+            "12.x needs driver 525 or newer, 12.8 needs 570, 13 needs 580). Old drivers also "
+            "hang or give garbage when a model is split over GPUs (535 -> 570 cured one "
+            "machine)."
         ),
         (
             advice("Update the driver; nvidia-smi shows the newest CUDA it supports."),
@@ -172,14 +171,14 @@ ADVICE = {
     ),
     "devices.cpu-only-torch": Advice(
         (
-            "The installed torch is a CPU-only build (+cpu): it was not compiled with "
-            "CUDA, so no GPU can be used whatever the driver."
+            "The installed torch is a CPU-only build (+cpu): it was not compiled with CUDA, so "
+            "no GPU can be used whatever the driver."
         ),
         (
             command(
                 (
-                    "python -m pip uninstall -y torch torchvision && python -m pip install torch "
-                    "torchvision --index-url https://download.pytorch.org/whl/cu128"
+                    "python -m pip uninstall -y torch torchvision && python -m pip install "
+                    "torch torchvision --index-url https://download.pytorch.org/whl/cu128"
                 ),
                 "a CUDA build that fits your driver",
             ),
@@ -192,10 +191,10 @@ ADVICE = {
     ),
     "devices.device-side-assert": Advice(
         (
-            "A CUDA kernel's assertion failed; the line shown is not where it happened. "
-            "During sampling it is nearly always NaN or inf in the logits (fp16 overflow, "
-            "corrupted GPU-to-GPU copies, a damaged quantisation); do_sample=False only "
-            "hides it. Else it is a token id beyond the vocabulary."
+            "A CUDA kernel's assertion failed; the line shown is not where it happened. During "
+            "sampling it is nearly always NaN or inf in the logits (fp16 overflow, corrupted "
+            "GPU-to-GPU copies, a damaged quantisation); do_sample=False only hides it. Else it "
+            "is a token id beyond the vocabulary."
         ),
         (
             setting("CUDA_LAUNCH_BLOCKING=1", "shows the real line"),
@@ -205,9 +204,9 @@ ADVICE = {
     ),
     "devices.slow-conv3d": Advice(
         (
-            "The patch embedding of the vision tower is a Conv3d, and torch 2.9 (and some "
-            "cuDNN builds, Blackwell and H100 in bf16) run it 10 to 50000 times slower "
-            "than the equivalent matrix product."
+            "The patch embedding of the vision tower is a Conv3d, and torch 2.9 (and some cuDNN "
+            "builds, Blackwell and H100 in bf16) run it 10 to 50000 times slower than the "
+            "equivalent matrix product."
         ),
         (
             command('python -m pip install -U "torch>=2.10" torchvision', "or torch 2.8"),

@@ -7,9 +7,8 @@ from .entry import Advice, advice, code, command, setting
 _PIXELS = code(
     "AutoProcessor.from_pretrained(path, min_pixels=256*28*28, max_pixels=1280*28*28)",
     (
-        "pass both min_pixels and max_pixels in from_pretrained, the only way that "
-        "works on every release (32*32 instead of 28*28 for Qwen3-VL); at most 1280 "
-        "tokens an image"
+        "pass both min_pixels and max_pixels in from_pretrained, the only way that works on "
+        "every release (32*32 instead of 28*28 for Qwen3-VL); at most 1280 tokens an image"
     ),
     "safe",
 )
@@ -24,13 +23,13 @@ _UPGRADE = command(
 
 ADVICE = {
     "memory.vision-attention-memory": Advice(
-        "One buffer of the vision tower's attention is too large: without a fused "
-        "kernel it holds heads x patches x patches elements (16 heads; 4 bytes in the "
-        "math backend of SDPA or in fp32, 2 bytes for bf16 logits). It grows with the "
-        "square of the patches and does not depend on the size of the language model. "
-        "That happens with eager on every release and with the default sdpa up to "
-        "transformers 4.50 (3-D SDPA falls back to the math kernel). It is one "
-        "allocation on one GPU: more GPUs, device_map or max_memory cannot help.",
+        "One buffer of the vision tower's attention is too large: without a fused kernel it "
+        "holds heads x patches x patches elements (16 heads; 4 bytes in the math backend of "
+        "SDPA or in fp32, 2 bytes for bf16 logits). It grows with the square of the patches and "
+        "does not depend on the size of the language model. That happens with eager on every "
+        "release and with the default sdpa up to transformers 4.50 (3-D SDPA falls back to the "
+        "math kernel). It is one allocation on one GPU: more GPUs, device_map or max_memory "
+        "cannot help.",
         (
             _FLASH,
             code('attn_implementation="sdpa"', "on transformers 4.54 or newer", "safe"),
@@ -39,17 +38,16 @@ ADVICE = {
         ),
         (
             (
-                "Run the processor on the image and read image_grid_thw: t*h*w is the number "
-                "of patches."
+                "Run the processor on the image and read image_grid_thw: t*h*w is the number of "
+                "patches."
             ),
         ),
     ),
     "memory.text-attention-memory": Advice(
         (
-            "The language model's eager attention materialises heads x tokens x tokens "
-            "over the whole prompt in every layer (bf16 logits 2 bytes, fp32 softmax 4 "
-            "bytes an element). output_attentions=True forces eager and keeps every "
-            "layer's matrix."
+            "The language model's eager attention materialises heads x tokens x tokens over the "
+            "whole prompt in every layer (bf16 logits 2 bytes, fp32 softmax 4 bytes an "
+            "element). output_attentions=True forces eager and keeps every layer's matrix."
         ),
         (
             code('attn_implementation="sdpa"', "or flash_attention_2: O(L) memory", "safe"),
@@ -59,20 +57,19 @@ ADVICE = {
     ),
     "memory.cross-image-attention-memory": Advice(
         (
-            "Up to transformers 4.53 the vision tower attends over all images of the call "
-            "at once: the buffer (or dense mask) grows with the square of the sum of all "
-            "patches, (ΣS)^2 instead of ΣS^2, so several small images cost as much as a "
-            "huge one. It lies on one GPU; more GPUs do not help."
+            "Up to transformers 4.53 the vision tower attends over all images of the call at "
+            "once: the buffer (or dense mask) grows with the square of the sum of all patches, "
+            "(ΣS)^2 instead of ΣS^2, so several small images cost as much as a huge one. It "
+            "lies on one GPU; more GPUs do not help."
         ),
         (_FLASH, _UPGRADE, _PIXELS),
     ),
     "memory.full-prompt-logits": Advice(
         (
-            "The language head computed logits for every prompt token, tokens x "
-            "vocabulary x 2 bytes (4 in fp32), although generation needs only the last "
-            "row: 16384 tokens x 152064 are 4.6 GiB in bf16. Qwen2.5-VL computes only the "
-            "last row from transformers 4.54 on, Qwen2-VL from 5.0 on; 4.45 also made an "
-            "fp32 copy of all."
+            "The language head computed logits for every prompt token, tokens x vocabulary x 2 "
+            "bytes (4 in fp32), although generation needs only the last row: 16384 tokens x "
+            "152064 are 4.6 GiB in bf16. Qwen2.5-VL computes only the last row from "
+            "transformers 4.54 on, Qwen2-VL from 5.0 on; 4.45 also made an fp32 copy of all."
         ),
         (
             command(
@@ -88,9 +85,8 @@ ADVICE = {
     "memory.first-gpu-overloaded": Advice(
         (
             "device_map='auto' splits weights, not activations: the vision tower, the "
-            "embeddings and the first layers lie on GPU 0 (cuda:0), so the whole spike of "
-            "the vision tower falls there while the other GPUs idle. More GPUs do not "
-            "shrink it."
+            "embeddings and the first layers lie on GPU 0 (cuda:0), so the whole spike of the "
+            "vision tower falls there while the other GPUs idle. More GPUs do not shrink it."
         ),
         (
             _FLASH,
@@ -105,8 +101,8 @@ ADVICE = {
     ),
     "memory.dispatch-undone": Advice(
         (
-            "model.to('cuda') (or .cuda()) after device_map='auto' undoes the "
-            "distribution: all weights move to the first GPU."
+            "model.to('cuda') (or .cuda()) after device_map='auto' undoes the distribution: all "
+            "weights move to the first GPU."
         ),
         (
             code(
@@ -121,10 +117,10 @@ ADVICE = {
     ),
     "memory.max-memory-ignored": Advice(
         (
-            "max_memory is only read with device_map='auto', 'balanced', 'balanced_low_0' "
-            "or 'sequential'. With device_map='cuda' (or a device, or a dict) it is "
-            "silently ignored. It is not obsolete, CPU offload still exists; it limits "
-            "weights only, not activations."
+            "max_memory is only read with device_map='auto', 'balanced', 'balanced_low_0' or "
+            "'sequential'. With device_map='cuda' (or a device, or a dict) it is silently "
+            "ignored. It is not obsolete, CPU offload still exists; it limits weights only, not "
+            "activations."
         ),
         (
             code(
@@ -134,17 +130,16 @@ ADVICE = {
             ),
             _PIXELS,
             advice(
-                "What usually makes a Qwen2.5-VL need more than the first Qwen-VL is its "
-                "native resolution: cap max_pixels and use flash_attention_2 or a newer "
-                "transformers."
+                "What usually makes a Qwen2.5-VL need more than the first Qwen-VL is its native "
+                "resolution: cap max_pixels and use flash_attention_2 or a newer transformers."
             ),
         ),
     ),
     "memory.memory-fragmentation": Advice(
         (
-            "The allocator's cache is fragmented: images of many sizes leave blocks that "
-            "fit nothing else, so reserved memory grows from call to call while allocated "
-            "memory stays flat. That is not a proven leak."
+            "The allocator's cache is fragmented: images of many sizes leave blocks that fit "
+            "nothing else, so reserved memory grows from call to call while allocated memory "
+            "stays flat. That is not a proven leak."
         ),
         (
             setting(
@@ -160,8 +155,8 @@ ADVICE = {
     ),
     "memory.co-tenant-memory": Advice(
         (
-            "Another process holds memory of this GPU: free memory is far below the "
-            "card's capacity minus what this process uses. The model alone might fit."
+            "Another process holds memory of this GPU: free memory is far below the card's "
+            "capacity minus what this process uses. The model alone might fit."
         ),
         (
             command(
@@ -170,23 +165,23 @@ ADVICE = {
                 "safe",
             ),
             advice(
-                "End the other process (a zombie notebook or server), or take another GPU "
-                "with CUDA_VISIBLE_DEVICES."
+                "End the other process (a zombie notebook or server), or take another GPU with "
+                "CUDA_VISIBLE_DEVICES."
             ),
         ),
     ),
     "memory.weights-in-fp32": Advice(
         (
-            "The weights are in fp32 (float32): 4 bytes a parameter, twice what bf16 or "
-            "float16 (half precision) needs. transformers before 5.0 loads fp32 when no "
-            "dtype is given."
+            "The weights are in fp32 (float32): 4 bytes a parameter, twice what bf16 or float16 "
+            "(half precision) needs. transformers before 5.0 loads fp32 when no dtype is given."
         ),
         (
             code(
                 "from_pretrained(path, dtype=torch.bfloat16)",
                 (
-                    "torch_dtype=torch.bfloat16 before 4.56; dtype='auto' takes the checkpoint's. "
-                    "On GPUs below compute capability 8.0 use float16 (--dtype half in vLLM)"
+                    "torch_dtype=torch.bfloat16 before 4.56; dtype='auto' takes the "
+                    "checkpoint's. On GPUs below compute capability 8.0 use float16 (--dtype "
+                    "half in vLLM)"
                 ),
                 "safe",
             ),
@@ -195,23 +190,23 @@ ADVICE = {
     "memory.unbounded-image-size": Advice(
         (
             "No limit on the image size: by default one image may take 12845056 pixels "
-            "(Qwen3-VL 16777216), that is 16384 visual tokens and 65536 patches. Large "
-            "images then decide the peak, so only some inputs run out of memory. 256-1280 "
-            "tokens an image are usual; pixels/784 (28*28) is the number of tokens."
+            "(Qwen3-VL 16777216), that is 16384 visual tokens and 65536 patches. Large images "
+            "then decide the peak, so only some inputs run out of memory. 256-1280 tokens an "
+            "image are usual; pixels/784 (28*28) is the number of tokens."
         ),
         (_PIXELS, _FLASH, _UPGRADE),
     ),
     "memory.long-video-memory": Advice(
         (
-            "The video makes too many visual tokens: frames x tokens a frame, every two "
-            "frames share one grid. Budget: total_pixels up to 24576*32*32, fps and "
-            "max_frames (768 by default)."
+            "The video makes too many visual tokens: frames x tokens a frame, every two frames "
+            "share one grid. Budget: total_pixels up to 24576*32*32, fps and max_frames (768 by "
+            "default)."
         ),
         (
             code(
                 (
-                    '{"type": "video", "video": path, "fps": 1.0, "max_frames": 64, "max_pixels": '
-                    '360*420, "total_pixels": 20480*28*28}'
+                    '{"type": "video", "video": path, "fps": 1.0, "max_frames": 64, '
+                    '"max_pixels": 360*420, "total_pixels": 20480*28*28}'
                 ),
                 "fewer frames, fewer pixels a frame",
                 "safe",
@@ -227,8 +222,8 @@ ADVICE = {
     "memory.generic-out-of-memory": Advice(
         (
             "A CUDA out of memory without any sign of a Qwen-VL cause. The numbers of the "
-            "message say how much was asked for, free and held; training adds gradients "
-            "and optimizer states (Adam: 8-12 bytes a parameter more)."
+            "message say how much was asked for, free and held; training adds gradients and "
+            "optimizer states (Adam: 8-12 bytes a parameter more)."
         ),
         (
             advice(
@@ -247,72 +242,5 @@ ADVICE = {
             ),
         ),
         "heuristic",
-    ),
-    "kv-cache.cache-disabled": Advice(
-        (
-            "The KV cache is off, so every new token recomputes the whole prompt and the "
-            "time per token grows. Reasons: use_cache=False passed or saved in the config "
-            "after training, or gradient checkpointing on a model in training mode, which "
-            "sets use_cache=False."
-        ),
-        (
-            code(
-                (
-                    "model.eval(); model.gradient_checkpointing_disable(); model.config.use_cache "
-                    "= True"
-                ),
-                "before generate()",
-                "safe",
-            ),
-            code("model.generate(**inputs, use_cache=True)", "", "safe"),
-            advice("Check use_cache in generation_config.json and config.json (text_config too)."),
-        ),
-        ("Time the first and a later decode step.",),
-    ),
-    "kv-cache.quantized-cache-corruption": Advice(
-        (
-            "A quantised KV cache (int4, cache_implementation='quantized', quanto or hqq) "
-            "corrupts Qwen2/Qwen2.5 models: the huge k_proj bias makes outliers that 4 "
-            "bits cannot hold (0 of 120 against 98 of 120 answers right; Mistral loses "
-            "nothing)."
-        ),
-        (
-            code(
-                "model.generate(**inputs)",
-                "without cache_implementation='quantized': the default (bf16 or fp16) cache",
-                "safe",
-            ),
-            code('cache_config={"nbits": 8}', "8-bit if memory forces it"),
-            advice("Save memory elsewhere: fewer visual tokens (max_pixels)."),
-        ),
-        confidence="reported",
-    ),
-    "kv-cache.cache-size": Advice(
-        (
-            "The KV cache takes 2 x layers x kv_heads x head_dim x 2 bytes a token (bf16),"
-            " times batch and beams: 56 KiB (57344 B) for Qwen2/2.5-VL-7B, 28 KiB for "
-            "Qwen2-VL-2B, 36 KiB for 2.5-VL-3B, 256 KiB for 32B, 320 KiB for 72B, 144 KiB "
-            "for Qwen3-VL-4B/8B, 512 KiB for the old Qwen-VL-Chat. 32768 tokens on a 7B "
-            "are 1.75 GiB."
-        ),
-        (
-            advice("Shorten the context (max_pixels, fewer frames), reduce batch size and beams."),
-            code(
-                'model.generate(**inputs, cache_implementation="offloaded")',
-                "slower, keeps the cache in CPU memory",
-            ),
-        ),
-    ),
-    "kv-cache.cache-broken": Advice(
-        (
-            "Code written for another release handles the cache object: tuples became "
-            "Cache objects, and methods were renamed or removed."
-        ),
-        (
-            advice(
-                "Use past_key_values.get_seq_length() and the Cache API of the installed "
-                "transformers, or the release that the code was written for."
-            ),
-        ),
     ),
 }

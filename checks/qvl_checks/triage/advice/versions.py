@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from .entry import Advice, advice, code, command, setting
+from .entry import Advice, advice, code, command
+from .shared import WHICH
 
 _MINIMUM = (
-    "First releases: Qwen2-VL 4.45, AutoModelForImageTextToText 4.46, Qwen2.5-VL "
-    "4.49, Qwen2.5-Omni 4.52, Qwen3-VL 4.57, AutoModelForMultimodalLM 5.0, "
-    "Qwen3.5 5.2, Qwen4-Exp 5.16.1."
-)
-_WHICH = (
-    'python -c "import sys, transformers; print(sys.executable, '
-    'transformers.__version__, transformers.__file__)"'
+    "First releases: Qwen2-VL 4.45, AutoModelForImageTextToText 4.46, Qwen2.5-VL 4.49, "
+    "Qwen2.5-Omni 4.52, Qwen3-VL 4.57, AutoModelForMultimodalLM 5.0, Qwen3.5 5.2, Qwen4-Exp "
+    "5.16.1."
 )
 
 ADVICE = {
     "versions.model-class-missing": Advice(
         (
-            "The installed transformers does not have this class: it is older than the "
-            "model, or the script runs in another environment than the one that was "
-            "upgraded. "
+            "The installed transformers does not have this class: it is older than the model, "
+            "or the script runs in another environment than the one that was upgraded. "
         )
         + _MINIMUM,
         (
@@ -27,7 +23,7 @@ ADVICE = {
                 "python -m pip install -U transformers",
                 "upgrade in the interpreter that runs the script",
             ),
-            command(_WHICH, "shows which transformers the script sees", "safe"),
+            command(WHICH, "shows which transformers the script sees", "safe"),
         ),
         (
             (
@@ -38,8 +34,8 @@ ADVICE = {
     ),
     "versions.unknown-model-type": Advice(
         (
-            "config.json names a model type that the installed transformers does not know,"
-            " because the release is too old for it (or another environment is running). "
+            "config.json names a model type that the installed transformers does not know, "
+            "because the release is too old for it (or another environment is running). "
         )
         + _MINIMUM,
         (
@@ -47,7 +43,7 @@ ADVICE = {
                 "python -m pip install -U transformers",
                 "upgrade in the interpreter that runs the script",
             ),
-            command(_WHICH, "shows which transformers the script sees", "safe"),
+            command(WHICH, "shows which transformers the script sees", "safe"),
         ),
         ("Compare model_type in config.json with the release that first knows it.",),
     ),
@@ -70,8 +66,8 @@ ADVICE = {
     ),
     "versions.dtype-keyword-unknown": Advice(
         (
-            "The keyword dtype= exists from transformers 4.56 on; older releases hand it "
-            "to the model's constructor, which refuses it. There it is called torch_dtype=."
+            "The keyword dtype= exists from transformers 4.56 on; older releases hand it to the "
+            "model's constructor, which refuses it. There it is called torch_dtype=."
         ),
         (
             code(
@@ -84,8 +80,8 @@ ADVICE = {
     ),
     "versions.dtype-keyword-renamed": Advice(
         (
-            "torch_dtype is the old name of the keyword dtype (renamed in transformers "
-            "4.56). The old name still works; nothing fails because of this notice."
+            "torch_dtype is the old name of the keyword dtype (renamed in transformers 4.56). "
+            "The old name still works; nothing fails because of this notice."
         ),
         (
             code(
@@ -96,13 +92,11 @@ ADVICE = {
         ),
     ),
     "versions.moved-attributes": Advice(
-        "The attribute was moved. Since transformers 4.52 the language model is "
-        "nested: model.model.language_model holds embed_tokens, layers and norm, "
-        "model.model.visual is the vision tower and "
-        "model.model.get_rope_index computes positions. On 5.x the shortcuts "
-        "model.visual and model.language_model and the flat config fields "
-        "(hidden_size, vocab_size, num_hidden_layers) are gone as well: use "
-        "config.text_config.",
+        "The attribute was moved. Since transformers 4.52 the language model is nested: "
+        "model.model.language_model holds embed_tokens, layers and norm, model.model.visual is "
+        "the vision tower and model.model.get_rope_index computes positions. On 5.x the "
+        "shortcuts model.visual and model.language_model and the flat config fields "
+        "(hidden_size, vocab_size, num_hidden_layers) are gone as well: use config.text_config.",
         (
             code(
                 "model.get_input_embeddings()",
@@ -126,12 +120,10 @@ ADVICE = {
         ),
     ),
     "versions.removed-private-classes": Advice(
-        "The code imports a private name that transformers has dropped: the refactors "
-        "of 4.52 and 4.53 removed the per-implementation attention classes "
-        "(…FlashAttention2, …SdpaAttention, …_ATTENTION_CLASSES) and helper functions "
-        "that "
-        "third-party patches used. From 4.53 on there is one attention class and "
-        "ALL_ATTENTION_FUNCTIONS.",
+        "The code imports a private name that transformers has dropped: the refactors of 4.52 "
+        "and 4.53 removed the per-implementation attention classes (…FlashAttention2, "
+        "…SdpaAttention, …_ATTENTION_CLASSES) and helper functions that third-party patches "
+        "used. From 4.53 on there is one attention class and ALL_ATTENTION_FUNCTIONS.",
         (
             advice(
                 "Upgrade the framework or patch that imports it, to a release made for "
@@ -146,9 +138,9 @@ ADVICE = {
     ),
     "versions.framework-model-skew": Advice(
         (
-            "transformers (or the framework on top of it) is older or newer than the "
-            "model files: AutoProcessor then returns a bare tokenizer, or processor and "
-            "config lack attributes that the other side expects. "
+            "transformers (or the framework on top of it) is older or newer than the model "
+            "files: AutoProcessor then returns a bare tokenizer, or processor and config lack "
+            "attributes that the other side expects. "
         )
         + _MINIMUM,
         (
@@ -172,8 +164,8 @@ ADVICE = {
         (
             "A dependency is outside the range that the installed transformers accepts. "
             "tokenizers: 4.44 <0.20, 4.45-4.48 0.20-0.21, 4.49-4.55 0.21, 4.57-5.0 0.22; "
-            "huggingface-hub: <1.0 until 4.57, >=1.3 from 5.0, >=1.31 for 5.23; kernels: "
-            "<=0.9 for 4.57, 0.18 for 5.23."
+            "huggingface-hub: <1.0 until 4.57, >=1.3 from 5.0, >=1.31 for 5.23; kernels: <=0.9 "
+            "for 4.57, 0.18 for 5.23."
         ),
         (
             command(
@@ -182,20 +174,6 @@ ADVICE = {
             ),
             command("python -m pip check", "lists every broken pin", "safe"),
             command('python -m pip install "huggingface-hub<1.0"', "for transformers 4.x"),
-        ),
-    ),
-    "versions.torch-too-old": Advice(
-        (
-            "The installed torch is older than this transformers needs: 4.49 needs torch "
-            "2.0, 4.57 and 5.0 need 2.2, 5.23 needs 2.6. Missing torch functions, or a "
-            "transformers that 'disables PyTorch', are the consequence."
-        ),
-        (
-            command(
-                'python -m pip install -U "torch>=2.6" torchvision',
-                "take both from the same index, matching your CUDA driver",
-            ),
-            command('python -m pip install "transformers<=4.49"', "if torch has to stay", "risky"),
         ),
     ),
     "versions.python-too-old": Advice(
@@ -218,76 +196,11 @@ ADVICE = {
             ),
         ),
     ),
-    "versions.numpy-abi-mismatch": Advice(
-        (
-            "torch (or another compiled package) was built against NumPy 1 and NumPy 2 is "
-            "installed: conversions between both fail with 'Numpy is not available', "
-            "which the image processor then reports as 'Unable to create tensor, … "
-            "padding=True'. Padding has nothing to do with it."
-        ),
-        (
-            command('python -m pip install "numpy<2"', "NumPy 1.26 fits torch built for NumPy 1"),
-            command(
-                "python -m pip install -U torch torchvision", "torch 2.3 and newer support NumPy 2"
-            ),
-        ),
-    ),
-    "versions.numpy-major-mismatch": Advice(
-        (
-            "NumPy 2 is installed under code that expects NumPy 1. Removed names fail at "
-            "once; that NumPy 2 alone causes NaN or wrong answers was reported but never "
-            "shown."
-        ),
-        (
-            command('python -m pip install "numpy<2"', "numpy 1.26"),
-            advice(
-                "For NaN or garbled answers look first at fp16, eager attention and "
-                "GPU-to-GPU copies."
-            ),
-        ),
-        confidence="reported",
-    ),
-    "versions.torchvision-mismatch": Advice(
-        "torchvision does not match the installed torch: its compiled operators "
-        "cannot be registered (a mismatch of versions, or of build tags such as +cpu "
-        "against +cu130, even when the version numbers look right). "
-        "Later messages that blame a Qwen class are a consequence.",
-        (
-            command(
-                (
-                    "python -m pip uninstall -y torch torchvision && python -m pip install torch "
-                    "torchvision --index-url https://download.pytorch.org/whl/cu128"
-                ),
-                "reinstall both from the same index, matching your CUDA (or …/cpu)",
-            ),
-            command(
-                (
-                    'python -c "import torch, torchvision; print(torch.__version__, '
-                    'torchvision.__version__)"'
-                ),
-                "the tags after + have to be the same",
-                "safe",
-            ),
-        ),
-    ),
-    "versions.processor-needs-torchvision": Advice(
-        (
-            "torchvision is not installed. From transformers 4.52 on the Qwen-VL "
-            "processors contain a video processor that needs it, so AutoProcessor fails "
-            "even for text and images (5.0.0 only says that 'NoneType' is not iterable)."
-        ),
-        (
-            command(
-                "pip install torchvision",
-                "with the build that matches torch: the same version pair and the same index",
-            ),
-        ),
-    ),
     "versions.optional-package-missing": Advice(
         (
             "A package that this use needs is not installed in the running environment "
-            "(accelerate for device_map, bitsandbytes for 4-bit and 8-bit, qwen-vl-utils "
-            "for process_vision_info)."
+            "(accelerate for device_map, bitsandbytes for 4-bit and 8-bit, qwen-vl-utils for "
+            "process_vision_info)."
         ),
         (
             command(
@@ -297,51 +210,16 @@ ADVICE = {
         ),
     ),
     "versions.wrong-position-ids": Advice(
-        "This transformers release computes wrong M-RoPE position ids for Qwen2-VL "
-        "and Qwen2.5-VL. Three defects are known: 4.54.0-4.56.2, left-padded batches "
-        "decode at wrong positions (fixed in 4.57.0); 5.3.0-5.5.3, still images on "
-        "Qwen2.5-VL (fixed in 5.5.4); "
-        "5.3.0-5.5.4, videos: every frame has the same temporal index (correct from "
-        "5.6.0); and 5.3.0-5.17.0 truncates fractional seconds per grid (correct from "
-        "5.18.0).",
+        "This transformers release computes wrong M-RoPE position ids for Qwen2-VL and "
+        "Qwen2.5-VL. Three defects are known: 4.54.0-4.56.2, left-padded batches decode at "
+        "wrong positions (fixed in 4.57.0); 5.3.0-5.5.3, still images on Qwen2.5-VL (fixed in "
+        "5.5.4); 5.3.0-5.5.4, videos: every frame has the same temporal index (correct from "
+        "5.6.0); and 5.3.0-5.17.0 truncates fractional seconds per grid (correct from 5.18.0).",
         (
             command('python -m pip install -U "transformers>=5.18"', "or 4.57.x, or 4.53.3"),
             advice("Until then: batch size 1 without padding avoids the 4.54-4.56 defect."),
         ),
         ("Run the same prompt alone and left-padded in a batch: the answers have to agree.",),
-    ),
-    "versions.legacy-chat-environment": Advice(
-        (
-            "This is the first generation, Qwen-VL(-Chat): its remote code "
-            "(trust_remote_code) was written for transformers 4.31-4.32 and breaks on "
-            "newer releases. It also needs tiktoken, transformers_stream_generator, "
-            "einops and the file qwen.tiktoken."
-        ),
-        (
-            command(
-                (
-                    "python -m pip install transformers==4.32.0 tiktoken "
-                    "transformers_stream_generator einops accelerate scipy"
-                ),
-                "in an environment of its own",
-            ),
-            advice("Or move to Qwen2.5-VL or Qwen3-VL, which need no remote code."),
-        ),
-        confidence="reported",
-    ),
-    "versions.metadata-disagrees": Advice(
-        (
-            "The installed files and the metadata, or the interpreter that pip serves and "
-            "the one that runs, do not agree. The release that pip shows is then not the "
-            "one that is imported."
-        ),
-        (
-            command(_WHICH, "", "safe"),
-            command(
-                "python -m pip install --force-reinstall --no-deps transformers",
-                "with the python that runs the script",
-            ),
-        ),
     ),
     "versions.duplicate-packages": Advice(
         "The same package is installed more than once on the import path; the first one wins.",
@@ -349,36 +227,6 @@ ADVICE = {
             command(
                 "python -m pip uninstall transformers && python -m pip install transformers",
                 "repeat the uninstall until pip says that it is not installed",
-            ),
-        ),
-    ),
-    "versions.torch-import-failed": Advice(
-        (
-            "torch itself cannot be imported: one of its CUDA libraries is missing or of "
-            "another release (mixed pip and conda installs, LD_LIBRARY_PATH that points "
-            "to a system CUDA)."
-        ),
-        (
-            command(
-                "python -m pip install --force-reinstall torch torchvision",
-                "in a clean environment",
-            ),
-            setting(
-                "unset LD_LIBRARY_PATH",
-                "a system CUDA or cuDNN on it hides the libraries that torch brings",
-            ),
-        ),
-    ),
-    "versions.transformers-import-failed": Advice(
-        (
-            "The model's module cannot be imported; the lazy importer shows only the last "
-            "error. The cause stands further up in the traceback."
-        ),
-        (
-            command(
-                'python -c "import transformers.models.qwen2_5_vl.modeling_qwen2_5_vl"',
-                "shows the real error",
-                "safe",
             ),
         ),
     ),

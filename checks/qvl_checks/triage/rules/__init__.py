@@ -28,9 +28,7 @@ TABLES = (
     "kv_cache",
 )
 DETECTORS: tuple[Detector, ...] = (
-    names.imports,
-    names.model_types,
-    names.attributes,
+    *names.DETECTORS,
     *versions.DETECTORS,
     *attention.DETECTORS,
     *memory.DETECTORS,

@@ -74,8 +74,8 @@ def _abi(symbol: str) -> tuple[str, str]:
     return (
         "none in the name: another torch release",
         (
-            "The symbol carries no string type, so its name does not tell the ABI flag: "
-            "the wheel was compiled against another torch release than the one installed."
+            "The symbol carries no string type, so its name does not tell the ABI flag: the "
+            "wheel was compiled against another torch release than the one installed."
         ),
     )
 

@@ -53,20 +53,19 @@ def different_devices(case: Case) -> Iterator[Hit]:
     notes = []
     if "masked_scatter" in low or "image_mask" in low:
         notes.append(
-            "Variant: the image mask stayed on the device of the inputs while the "
-            "embeddings were elsewhere, a defect of transformers 4.45; upgrade to 4.46 or "
-            "newer."
+            "Variant: the image mask stayed on the device of the inputs while the embeddings "
+            "were elsewhere, a defect of transformers 4.45; upgrade to 4.46 or newer."
         )
     if "second_per_grid" in low or ("get_rope_index" in low and clues.concept("video")):
         notes.append(
-            "Variant: second_per_grid_ts stays on the CPU in get_rope_index (video only); "
-            "move it with the other inputs, or upgrade to a newer transformers."
+            "Variant: second_per_grid_ts stays on the CPU in get_rope_index (video only); move "
+            "it with the other inputs, or upgrade to a newer transformers."
         )
     if "world_size" in low or "torchrun" in low or "local_rank" in low:
         notes.append(
-            "Variant: several processes (torchrun) with device_map='auto'; each process "
-            "must own its GPUs: one replica per process (device_map={'': local_rank}) or "
-            "AUTO_SPLIT in VLMEvalKit."
+            "Variant: several processes (torchrun) with device_map='auto'; each process must "
+            "own its GPUs: one replica per process (device_map={'': local_rank}) or AUTO_SPLIT "
+            "in VLMEvalKit."
         )
     if "cpu" in places:
         notes.append(
@@ -79,9 +78,9 @@ def different_devices(case: Case) -> Iterator[Hit]:
         )
     if two_gpus and not notes:
         notes.append(
-            "Variant: the model is split over GPUs and one tensor was made on the device "
-            "of the inputs; send inputs to model.device (not to a fixed 'cuda') and "
-            "upgrade transformers."
+            "Variant: the model is split over GPUs and one tensor was made on the device of the "
+            "inputs; send inputs to model.device (not to a fixed 'cuda') and upgrade "
+            "transformers."
         )
     yield Hit("devices.tensors-on-different-devices", 93 if ours else 78, [line], computed, notes)
 

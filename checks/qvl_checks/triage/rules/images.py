@@ -50,9 +50,9 @@ def token_counts(case: Case) -> Iterator[Hit]:
             },
             [
                 (
-                    "The processor expanded the image to more tokens than are left in input_ids: "
-                    "the sequence was truncated (truncation=True with a max_length, or a training "
-                    "cutoff length)."
+                    "The processor expanded the image to more tokens than are left in "
+                    "input_ids: the sequence was truncated (truncation=True with a max_length, "
+                    "or a training cutoff length)."
                 )
             ],
             _fixes("truncated"),
@@ -78,17 +78,16 @@ def token_counts(case: Case) -> Iterator[Hit]:
 def _relation(tokens: int, features: int) -> tuple[str, str]:
     if tokens == 0:
         return "no image tokens", (
-            "The prompt holds no <|image_pad|> at all: the chat template dropped the "
-            "image (a base model's or a custom template, content passed as a plain string,"
-            " or text "
-            "that was not built with processor.apply_chat_template), while the image was encoded."
+            "The prompt holds no <|image_pad|> at all: the chat template dropped the image (a "
+            "base model's or a custom template, content passed as a plain string, or text that "
+            "was not built with processor.apply_chat_template), while the image was encoded."
         )
     if features == 0:
         return (
             "no image features",
             (
-                "The prompt holds image placeholders but no image was encoded: images= was "
-                "not passed, or pixel_values were dropped on the way."
+                "The prompt holds image placeholders but no image was encoded: images= was not "
+                "passed, or pixel_values were dropped on the way."
             ),
         )
     if features % tokens == 0:
@@ -130,8 +129,8 @@ def _fixes(relation: str) -> list[Fix]:
             Fix(
                 "setting",
                 (
-                    "raise max_length / cutoff_len / max_prompt_length above the prompt, or pass "
-                    "truncation=False"
+                    "raise max_length / cutoff_len / max_prompt_length above the prompt, or "
+                    "pass truncation=False"
                 ),
                 "safe",
             ),

@@ -181,8 +181,8 @@ def optional_packages(case: Case) -> Iterator[Hit]:
                 [
                     (
                         "The Python part of flash-attn is there, its compiled extension is not: "
-                        "nothing was built for this interpreter, or the wheel belongs to another "
-                        "Python."
+                        "nothing was built for this interpreter, or the wheel belongs to "
+                        "another Python."
                     )
                 ],
             )

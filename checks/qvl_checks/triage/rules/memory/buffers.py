@@ -160,7 +160,8 @@ def _hit(
             tokens = reading.count // (family.merge**2)
             notes.append(
                 f"{scores} patches x {reading.width} B ({kind}): {reading.count} patches = "
-                f"{tokens} visual tokens, {image_for(reading.count, family.patch)}{_several(reading.count, case)}."
+                f"{tokens} visual tokens, {image_for(reading.count, family.patch)}"
+                f"{_several(reading.count, case)}."
             )
         elif reading.kind == "text":
             computed[f"prompt_tokens_at_{reading.width}_bytes"] = reading.count

@@ -1,0 +1,67 @@
+"""What models and engines are called, in all the ways in which people write them."""
+
+from __future__ import annotations
+
+import re
+
+FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("qwen2_5_omni", re.compile(r"qwen[-_ ]?2[-_. ]5[-_ ]?omni", re.ASCII)),
+    ("qwen3_omni_moe", re.compile(r"qwen[-_ ]?3[-_ ]?omni", re.ASCII)),
+    (
+        "qwen2_5_vl",
+        re.compile(r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision", re.ASCII),
+    ),
+    ("qwen2_vl", re.compile(r"qwen[-_ ]?2[-_ ]{0,2}v[li1]|qwen2vision", re.ASCII)),
+    (
+        "qwen3_vl_moe",
+        re.compile(
+            r"qwen[-_ ]?3[-_ ]{0,2}vl[-_ ]?moe|qwen[-_ ]?3[-_ ]{0,2}vl[-_ ](?:30b|235b)", re.ASCII
+        ),
+    ),
+    ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]", re.ASCII)),
+    ("qwen3_5_moe", re.compile(r"qwen[-_ ]?3[-_.]5[-_ ]?moe", re.ASCII)),
+    ("qwen3_5", re.compile(r"qwen[-_ ]?3[-_.]5", re.ASCII)),
+    ("qwen4_exp", re.compile(r"qwen[-_ ]?4[-_ ]?exp", re.ASCII)),
+)
+LEGACY = re.compile(
+    (
+        r"qwen[-_]vl\b(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
+        r"qwentokenizer|qwenlmhead|qwenvl[-_]?chat"
+    ),
+    re.ASCII,
+)
+VL_MARKS = re.compile(
+    r"qwen[-_ .]?(?:vl|2|2\.5|3)[^\n]{0,20}\bv[lL]\b|qwen2_vl|qwen2_5_vl|qwen3_vl|"
+    r"qwen2vl|qwen3vl|qwen_vl_utils|qwen-vl|qwenvl|image_grid_thw"
+    r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|"
+    r"mrope|process_vision_info",
+    re.ASCII,
+)
+ANY_QWEN = re.compile(r"qwen(?![-_ ]?(?:image|audio|tts|coder|agent|edit))|qwq|通义", re.ASCII)
+OTHERS = re.compile(
+    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|"
+    r"\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
+    r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd "
+    r"?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|"
+    r"video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"
+    r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|"
+    r"neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|"
+    r"gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|"
+    r"mamba",
+    re.ASCII,
+)
+ENGINES: dict[str, re.Pattern[str]] = {
+    "vllm": re.compile(
+        r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
+    ),
+    "sglang": re.compile(r"sglang|sgl_kernel|sgl-kernel", re.ASCII),
+    "llama.cpp": re.compile(
+        r"\bggml|llama\.cpp|llama-server|llama_model_load|gguf|\bollama\b|llama-mtmd|mmproj",
+        re.ASCII,
+    ),
+    "lmdeploy": re.compile(r"lmdeploy|turbomind", re.ASCII),
+    "mlx": re.compile(r"\bmlx[-_ ]?(?:vlm|lm)?\b", re.ASCII),
+    "tensorrt": re.compile(r"tensorrt|trtllm|trt-llm", re.ASCII),
+    "exllama": re.compile(r"exllama", re.ASCII),
+    "onnx": re.compile(r"onnxruntime|\bonnx\b", re.ASCII),
+}

@@ -142,19 +142,16 @@ class Registry:
                 yield loaded
 
     def _modules(self, module: ModuleType) -> Iterator[ModuleType]:
+        """A topic's own modules; what lies in folders below it is their business."""
         yield module
-        for info in pkgutil.walk_packages(
-            getattr(module, "__path__", ()), module.__name__ + ".", onerror=self._unwalkable
-        ):
-            if info.name.endswith(PROBE_SUFFIX):
+        path = getattr(module, "__path__", ())
+        for info in pkgutil.iter_modules(path, module.__name__ + "."):
+            if info.ispkg or info.name.endswith(PROBE_SUFFIX):
                 continue
             try:
                 yield importlib.import_module(info.name)
             except LOAD_ERRORS as error:
                 self.failures[info.name] = f"{type(error).__name__}: {error}"
-
-    def _unwalkable(self, name: str) -> None:
-        self.failures.setdefault(name, "the package cannot be imported")
 
     def _load(self, entry: EntryPoint) -> Any:
         try:

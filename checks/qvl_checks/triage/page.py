@@ -47,7 +47,7 @@ _RANK = re.compile(
     r"|\d{1,3}: (?=\[rank|Traceback|  File))",
     re.IGNORECASE,
 )
-_PROGRESS = re.compile(r"\d{1,3}%\|[^|]{0,400}\|\s{0,4}\d")
+_PROGRESS = re.compile(r"\d{1,3}%\|[^|]{0,400}\|\s{0,4}\d[^\]\n]{0,80}\]?")
 _TROUBLE = (
     "error:",
     "exception:",
@@ -214,7 +214,11 @@ def read_lines(text: str) -> Lines:
             continue
         plain = _plain(raw)
         line = _clean_line(plain)
-        if line.strip() and not _PROGRESS.search(line[:600]):
+        bar = _PROGRESS.search(line[:600])
+        if bar:
+            # What is printed while a bar stands in the line goes on behind it.
+            line = line[bar.end() :]
+        if line.strip():
             plain = plain.rstrip("\r")
             lines.append(Line(number, line, len(plain), plain.endswith(" ")))
     return lines

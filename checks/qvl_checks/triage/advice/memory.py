@@ -1,4 +1,4 @@
-"""Advice on memory and on the KV cache."""
+"""Advice on memory."""
 
 from __future__ import annotations
 

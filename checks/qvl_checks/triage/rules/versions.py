@@ -26,6 +26,10 @@ _PACKAGES = re.compile(
 _UNION = re.compile(r"unsupported operand type\(s\) for \|: '\w{1,40}' and 'nonetype'")
 _PIP_NAME = re.compile(r"no matching distribution found for ([\w.-]{2,40})")
 _MISSING = re.compile(r"no module named ['\"`]?([\w.]{2,60})")
+_ASKED_FOR = re.compile(
+    r"please install [^\n]{0,30}pip install ['\"`]{0,2}([\w-]{2,30})|"
+    r"`([\w-]{2,30})` is not installed"
+)
 _OPTIONAL: dict[str, str] = {
     "accelerate": "accelerate",
     "bitsandbytes": "bitsandbytes",
@@ -167,6 +171,10 @@ def optional_packages(case: Case) -> Iterator[Hit]:
         if line is not None:
             yield _install(package, line, 92)
             return
+    for match in list(_ASKED_FOR.finditer(case.page.low))[-2:]:
+        package = _OPTIONAL.get((match.group(1) or match.group(2)).replace("-", "_"))
+        if package and case.clues.qwen:
+            yield _install(package, case.page.line_at(match.start()), 80)
     for match in list(_MISSING.finditer(case.page.low))[-3:]:
         name = match.group(1).split(".")[0]
         known = _OPTIONAL.get(name)

@@ -8,6 +8,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from tests.zoo.conftest import Patient
 
+pytestmark = pytest.mark.slow
+
 TORCH_THAT = {
     "raises": "raise OSError('libcudart.so.12: cannot open shared object file')",
     "aborts": "import os; os.abort()",

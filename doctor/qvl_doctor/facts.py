@@ -175,6 +175,15 @@ def encode_record(record: Record) -> bytes:
     return stable_json.encode(record)
 
 
+def as_saved(record: Record) -> Record:
+    """The record as a reader of its file has it: what is judged is what is saved.
+
+    A number that JSON does not have (in a checkpoint's config) becomes null, half a surrogate pair
+    an escape.
+    """
+    return msgspec.json.decode(encode_record(record), type=Record)
+
+
 def load_record(path: Path) -> Record:
     """Read the facts from a facts file or from a report (JSON or HTML) that embeds them.
 

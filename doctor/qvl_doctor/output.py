@@ -44,7 +44,7 @@ def prepare_folder(wished: Path | None) -> Path:
     except OSError:
         pass
     try:
-        return Path(tempfile.mkdtemp(prefix="qvl-doctor-report-"))
+        return _writable(Path(tempfile.mkdtemp(prefix="qvl-doctor-report-")))
     except OSError as error:
         raise UsageError(
             "neither the working directory nor the temporary folder can be written "

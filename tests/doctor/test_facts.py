@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from qvl_doctor.facts import (
     ProbeRecord,
     ProbeStatus,
     Record,
+    as_saved,
     encode_record,
     load_record,
 )
@@ -36,6 +38,19 @@ def test_facts_survive_a_round_trip(tmp_path: Path) -> None:
     path.write_bytes(encode_record(a_record()))
     assert load_record(path) == a_record()
     assert encode_record(load_record(path)) == path.read_bytes()
+
+
+def test_what_is_judged_is_what_is_saved(tmp_path: Path) -> None:
+    strange = {"nan": float("nan"), "inf": float("inf"), "half": "\ud800", "pair": (1, 2)}
+    record = msgspec.structs.replace(
+        a_record(), probes={"a.b": ProbeRecord(status=ProbeStatus.OK, data=strange)}
+    )
+    path = tmp_path / "facts.json"
+    path.write_bytes(encode_record(record))
+    assert as_saved(record) == load_record(path)
+    assert as_saved(record).probes["a.b"].data == {
+        "nan": None, "inf": None, "half": "\\ud800", "pair": [1, 2]
+    }  # fmt: skip
 
 
 def test_facts_are_found_in_a_report(tmp_path: Path) -> None:

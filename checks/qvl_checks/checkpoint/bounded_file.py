@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
@@ -65,13 +66,20 @@ def parse_object(data: bytes) -> dict[str, Any]:
     does not have, for deep nesting and for half surrogates, which no report could be written with.
     """
     try:
-        value = json.loads(data, parse_constant=_refuse)
+        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
         if _SURROGATE.search(data):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"holds a {type(value).__name__}, not an object")
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number[:40]} is too large for a number")
     return value
 
 

@@ -4,6 +4,7 @@ tiny stand-in of the real architecture."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from functools import cache
@@ -79,7 +80,7 @@ def resolve(name: str | None) -> ModelFacts | None:
     """
     if name is None:
         return _tiny()
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         return _from_folder(folder)
     if folder.is_file():
@@ -125,16 +126,20 @@ def _tiny() -> ModelFacts:
 
 def _from_folder(folder: Path) -> ModelFacts:
     path = folder / "config.json"
-    adapter = folder / "adapter_config.json"
-    if not path.exists() and adapter.exists():
-        return _from_adapter(folder, adapter)
+    if _is_adapter(folder):
+        return _from_adapter(folder, folder / "adapter_config.json")
     return _facts(folder.absolute().name, "folder", _read(path), path=str(folder.absolute()))
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").exists() and not (folder / "config.json").exists()
 
 
 def _from_adapter(folder: Path, adapter: Path) -> ModelFacts:
     """A LoRA folder stands for its base model, named in the adapter's own settings."""
     base = _read(adapter).get("base_model_name_or_path")
-    model = resolve(base) if isinstance(base, str) and base else None
+    usable = isinstance(base, str) and base and not _is_adapter(Path(base))
+    model = resolve(base) if usable else None
     if model is None or model.source == "tiny":
         raise UsageError(
             f"--model {folder} is an adapter of {base!r}, which is neither a folder here nor a "
@@ -152,6 +157,8 @@ def _read(path: Path) -> dict[str, Any]:
         UsageError: it is missing, unreadable, too large or no JSON object.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a regular file; the checkpoint is damaged")
         if path.stat().st_size > CONFIG_LIMIT:
             raise UsageError(f"{path} is larger than any config.json; is it the right file?")
         config = json.loads(path.read_text(encoding="utf-8"))

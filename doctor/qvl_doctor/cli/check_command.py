@@ -15,7 +15,7 @@ from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
 from qvl_doctor.cli.stopping import stopping
 from qvl_doctor.errors import EXIT_INTERRUPTED, UsageError
-from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts
+from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts, as_saved
 from qvl_doctor.judge import judge
 from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
 from qvl_doctor.policy import Policy
@@ -122,8 +122,13 @@ def command(
     with stopping(examination.stop) as stop:
         with shown:
             record = examination.run()
-        record = msgspec.structs.replace(
-            record, only=only, skip=skip, plugin_failures=dict(sorted(registry.failures.items()))
+        record = as_saved(
+            msgspec.structs.replace(
+                record,
+                only=only,
+                skip=skip,
+                plugin_failures=dict(sorted(registry.failures.items())),
+            )
         )
         report = judge(record, registry, wished_policy)
         code = conclude(report, registry, wished_policy, folder, formats)
@@ -144,7 +149,10 @@ def _rehearse(registry: Registry, formats: tuple[str, ...], policy: Policy) -> N
 
 
 def _model(registry: Registry, name: str | None) -> ModelFacts | None:
-    subject = registry.resolve_model(name)
+    try:
+        subject = registry.resolve_model(name)
+    except OSError as error:
+        raise UsageError(f"--model {name}: {error.strerror or error}") from error
     if subject is None and name is not None:
         raise UsageError(
             f"--model {name}: neither a checkpoint folder nor a published size that is known here"

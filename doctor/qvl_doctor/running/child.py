@@ -151,13 +151,13 @@ class Child:
         return process_state(self.pid)
 
     def _pump_errors(self, stream: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), stream:
             while chunk := os.read(stream.fileno(), CHUNK_BYTES):
                 self.errors.write(chunk)
 
     def _pump_lines(self, stream: IO[bytes]) -> None:
         pending = bytearray()
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), stream:
             while chunk := os.read(stream.fileno(), CHUNK_BYTES):
                 *complete, rest = chunk.split(b"\n")
                 for line in complete:

@@ -442,6 +442,7 @@ def test_broken_index(tmp_path: Path, text: str, state: str) -> None:
         (b"null", "invalid"),
         (b'{"a": NaN}', "invalid"),
         (b'{"a": Infinity}', "invalid"),
+        (b'{"a": 1e999}', "invalid"),
         (rb'{"a": "\udfff"}', "invalid"),
         (rb'{"a": "\ud83d\ude00"}', "read"),
         (b"\xff\xfe{}", "invalid"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,21 @@ def test_a_nonsensical_config_is_not_a_traceback(tmp_path: Path, damage: dict[st
     )
     model = resolved(str(tmp_path))
     assert model.model_type == "qwen2_5_vl"
+
+
+def test_an_adapter_of_itself_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": str(tmp_path)})
+    )
+    with pytest.raises(UsageError, match="adapter"):
+        resolve(str(tmp_path))
+
+
+def test_a_pipe_in_place_of_the_config_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(UsageError, match="not a regular file"):
+        resolve(str(tmp_path))
+
+
+def test_the_home_of_nobody_is_no_model() -> None:
+    assert resolve("~nobody-of-this-name/model") is None

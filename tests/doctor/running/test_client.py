@@ -277,3 +277,11 @@ def test_a_stop_ends_also_an_agent_that_has_not_greeted(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         AgentClient(str(fake), {}, stop=stop)
     assert time.monotonic() - began < 3
+
+
+def test_an_ended_agent_holds_no_files(run: Run, client: AgentClient) -> None:
+    run("fine", value=1)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    client.close()
+    time.sleep(0.2)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before - 3

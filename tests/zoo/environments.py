@@ -52,6 +52,11 @@ class Builder:
         self._recipes = recipes()
         self._say = say
 
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of an environment."""
+        recipe: Recipe = self._recipes["environment"][name]
+        return recipe
+
     def python(self, name: str) -> Path:
         """The interpreter of an environment, built if need be.
 
@@ -64,7 +69,7 @@ class Builder:
         return home / "bin" / "python"
 
     def _environment(self, name: str, home: Path) -> None:
-        recipe = self._recipes["environment"][name]
+        recipe = self.recipe(name)
         if home.exists():
             self._say(f"{name}: starts again, the last build did not end")
             shutil.rmtree(home)

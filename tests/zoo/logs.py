@@ -1,8 +1,8 @@
 """What users' scripts really print in the broken environments.
 
-``python tests/zoo/logs.py FOLDER [SCRIPT ...]`` builds what it needs into FOLDER, runs the scripts of
-`scripts.toml` there and keeps each log under ``tests/zoo/logs``, with the machine's paths replaced:
-fixtures that triage is held to without building anything.
+``python tests/zoo/logs.py FOLDER [SCRIPT ...]`` builds what it needs into FOLDER, runs the scripts
+of `scripts.toml` there and keeps each log under ``tests/zoo/logs``, with the machine's paths
+replaced: fixtures that triage is held to without building anything.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ class Runner:
             for name in own:
                 if "pip" in self._scripts[name]:
                     found[name] = self._pip(python, self._scripts[name]["pip"])
+            preload = self._builder.recipe(environment).get("preload", ["torch"])
             plain = [name for name in own if "code" in self._scripts[name]]
-            found.update(self._together(python, plain))
+            found.update(self._together(python, plain, preload))
         return {name: found[name] for name in names}
 
-    def _together(self, python: Path, names: list[str]) -> dict[str, str]:
+    def _together(self, python: Path, names: list[str], preload: list[str]) -> dict[str, str]:
         if not names:
             return {}
         self._project.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ class Runner:
             )
         done = subprocess.run(
             [python, str(HERE / "run_scripts.py")],
-            input=json.dumps(wishes),
+            input=json.dumps({"preload": preload, "scripts": wishes}),
             stdout=subprocess.PIPE,
             text=True,
             timeout=SCRIPT_S * len(names) + 120,

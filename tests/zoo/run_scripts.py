@@ -1,11 +1,13 @@
 """Runs users' scripts inside one environment, in forks of an interpreter that has imported torch.
 
-Reads a JSON list of {"path", "arguments", "folder", "within_s"} from standard input, and writes one
-of {"code", "output"}. What a script prints is what the interpreter would print: output, warnings,
-and its traceback from the script's own first line. Standard library only, Python 3.8.
+Reads {"preload": [modules], "scripts": [{"path", "arguments", "folder", "within_s"}]} from standard
+input, and writes a list of {"code", "output"}. What a script prints is what the interpreter would
+print: output, warnings, and its traceback from the script's own first line. Standard library only,
+Python 3.8.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -57,7 +59,8 @@ def execute(script):
 
 if __name__ == "__main__":
     wished = json.load(sys.stdin)
-    with contextlib.suppress(Exception):
-        import torch  # noqa: F401
-    answers = [run(script) for script in wished]
+    for module in wished["preload"]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+    answers = [run(script) for script in wished["scripts"]]
     json.dump(answers, sys.stdout)

@@ -1,8 +1,8 @@
 """``python tiny_checkpoint.py FAMILY FOLDER``: a small checkpoint laid out like the published ones.
 
-Random weights, saved by transformers itself in two shards with an index; config.json in the published
-layout, which every release reads; a byte-level tokenizer with the families' special tokens; the
-processor's files. Runs in a child: it imports torch.
+Random weights, saved by transformers itself in two shards with an index; config.json in the
+published layout, which every release reads; a byte-level tokenizer with the families' special
+tokens; the processor's files. Runs in a child: it imports torch.
 """
 
 from __future__ import annotations

@@ -164,6 +164,9 @@ class Subject:
                     causal[name] = self.is_causal(runs[name, planted[0]])
             except Exception as error:
                 missing[name] = f"{type(error).__name__}: {error}"[:400]
+        if not runs:
+            why = next(iter(missing.values()))
+            return {"missing": missing, "reason": f"the model runs with no implementation: {why}"}
         exact = self.in_float32(planted)
         width, keys = self.tower[0].head_dim, self.tower[0].k_proj.out_features
         return {

@@ -45,7 +45,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     torchvision = (request.get("inputs") or {}).get("versions.torchvision") or {}
     if torchvision.get("status") in ("crashed", "timed_out"):
         return {**facts, "reason": f"torchvision does not load: {torchvision.get('reason')}"}
-    facts["classes"] = _loaded_classes()
+    try:
+        facts["classes"] = _loaded_classes()
+    except Exception as error:
+        return {**facts, "reason": f"the image processors cannot be imported: {reason_of(error)}"}
     model = request.get("model") or {}
     with tempfile.TemporaryDirectory(prefix="qvl-doctor-") as scratch:
         folders = _folders(model, Path(scratch), int(facts["transformers"].partition(".")[0]))

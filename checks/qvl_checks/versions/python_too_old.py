@@ -14,7 +14,9 @@ from qvl_doctor.judgement import Judgement, blocked, failed, passed
 
 
 @check("versions.python-too-old")
-def python_too_old(target: TargetFacts, model: ModelFacts, packages: PackagesFacts) -> Judgement:
+def python_too_old(
+    target: TargetFacts, model: ModelFacts, packages: PackagesFacts | None
+) -> Judgement:
     """Python against the model's first release, and against what is installed."""
     try:
         python = Version(target.version)
@@ -34,7 +36,7 @@ def python_too_old(target: TargetFacts, model: ModelFacts, packages: PackagesFac
                 fixes=[_new_environment(floor)],
                 explains=("versions.model-class-missing", "versions.unknown-model-type"),
             )
-    transformers = packages.first("transformers")
+    transformers = packages.first("transformers") if packages else None
     asked = transformers.requires_python if transformers else None
     if transformers is not None and asked:
         evidence |= {"transformers": transformers.version, "requires_python": asked}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from typing import Any
 
 from qvl_checks.host.guarded import reason_of
@@ -26,6 +27,11 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 def _use() -> dict[str, Any]:
     torch = importlib.import_module("torch")
+    if "torchvision" not in sys.modules:
+        # An import that failed before left submodules behind; with them the next one fails in
+        # another way, which hides the reason.
+        for leftover in [name for name in sys.modules if name.startswith("torchvision.")]:
+            del sys.modules[leftover]
     torchvision = importlib.import_module("torchvision")
     boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0], [5.0, 5.0, 6.0, 6.0]])
     kept = torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.5)

@@ -13,6 +13,7 @@ import re
 import tempfile
 from typing import Any
 
+from qvl_checks.host.guarded import reason_of
 from qvl_checks.host.isolated import isolated
 from qvl_checks.video.stamped import STAMPED
 from qvl_checks.video.tiny_tokenizer import VIDEO, VISION_END, VISION_START, tiny_tokenizer
@@ -41,8 +42,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         return {**facts, "separate": None, "reason": reason}
     try:
         mapping = importlib.import_module(MAPPING)
-    except ImportError:
-        return {**facts, "separate": False}
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == MAPPING:
+            return {**facts, "separate": False}
+        return {**facts, "separate": None, "reason": reason_of(error)}
     facts["separate"] = True
     facts["class_name"] = _first_name(getattr(mapping, "VIDEO_PROCESSOR_MAPPING_NAMES", {}), family)
     with tempfile.TemporaryDirectory(prefix="qvl-doctor-") as folder:

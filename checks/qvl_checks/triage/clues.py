@@ -1,6 +1,4 @@
-"""What a page says, as typed clues: models, engines, versions, GPUs, image sizes, numbers,
-concepts.
-"""
+"""What a page says, as typed clues: models, engines, versions, GPUs, sizes, numbers, concepts."""
 
 from __future__ import annotations
 

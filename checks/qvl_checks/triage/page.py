@@ -5,10 +5,9 @@ Views of the same text:
 * `Page.lines`: cleaned lines with their original numbers, for evidence;
 * `Page.low`: the lines joined and lower-cased, for regular expressions;
 * the *folded* view: only letters, digits and CJK signs, with look-alike characters merged, for
-  literal phrases.
-  Quotes, wrapped lines, lost underscores, full-width punctuation and the usual misreadings of a
-  screenshot
-  (``0``/``O``, ``1``/``l``/``I``, ``rn``/``m``) make no difference there.
+  literal phrases. Quotes, wrapped lines, lost underscores, full-width punctuation and the usual
+  misreadings of a screenshot (``0``/``O``, ``1``/``l``/``I``, ``rn``/``m``) make no difference
+  there.
 """
 
 from __future__ import annotations

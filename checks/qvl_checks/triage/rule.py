@@ -1,8 +1,8 @@
 """Rules: how a page's words become hits.
 
-A `Rule` is declarative: phrases of an error message, conditions that must or must not hold.
-What needs arithmetic or
-the parts of a message is a function that yields `Hit` objects. Both end up in the ranking.
+A `Rule` is declarative: phrases of an error message, conditions that must or must not hold. What
+needs arithmetic or the parts of a message is a function that yields `Hit` objects. Both end up in
+the ranking.
 """
 
 from __future__ import annotations

@@ -172,9 +172,9 @@ def optional_packages(case: Case) -> Iterator[Hit]:
             yield _install(package, line, 92)
             return
     for match in list(_ASKED_FOR.finditer(case.page.low))[-2:]:
-        package = _OPTIONAL.get((match.group(1) or match.group(2)).replace("-", "_"))
-        if package and case.clues.qwen:
-            yield _install(package, case.page.line_at(match.start()), 80)
+        asked_for = _OPTIONAL.get((match.group(1) or match.group(2)).replace("-", "_"))
+        if asked_for and case.clues.qwen:
+            yield _install(asked_for, case.page.line_at(match.start()), 80)
     for match in list(_MISSING.finditer(case.page.low))[-3:]:
         name = match.group(1).split(".")[0]
         known = _OPTIONAL.get(name)

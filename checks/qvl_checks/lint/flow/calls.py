@@ -31,6 +31,19 @@ from .values import (
 
 MAX_INLINED = 24
 MODULE_STEPS = 48_000
+OTHER_PROCESS = {
+    "Process",
+    "apply_async",
+    "imap",
+    "imap_unordered",
+    "launch",
+    "map",
+    "notebook_launcher",
+    "spawn",
+    "start_processes",
+    "starmap",
+}
+"""What they call runs in a process of its own, where nothing has happened yet."""
 GRADIENT_SWITCHES = {"no_grad", "inference_mode"}
 
 
@@ -131,14 +144,24 @@ def _call_method(
     return methods.call(frame, receiver, item.name, args, keywords, node)
 
 
-def escape(frame: Frame, args: list[Value], keywords: DictItem) -> None:
-    """Values go where the analysis cannot follow: callbacks will run, inputs may be moved."""
+def escape(frame: Frame, args: list[Value], keywords: DictItem, name: str = "") -> None:
+    """Values go into the call of `name` (the last part of its name), where the analysis cannot
+    follow: callbacks will run, inputs may be moved.
+    """
     for value in (*args, *keywords.entries.values()):
         for alt in value:
-            if isinstance(alt.item, FunctionItem):
-                frame.world.deferred.append(alt.item)
+            function = _callback(alt.item)
+            if function is not None and name not in OTHER_PROCESS:
+                frame.world.handed.setdefault(id(function.node), frame.path)
             elif isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs":
                 alt.item.attributes["moved"] = UNKNOWN
+
+
+def _callback(item: Item) -> FunctionItem | None:
+    if isinstance(item, MethodItem) and isinstance(item.receiver, ObjectItem):
+        cls = item.receiver.cls
+        return attributes.find_method(cls, item.name) if cls is not None else None
+    return item if isinstance(item, FunctionItem) else None
 
 
 def define(
@@ -150,7 +173,9 @@ def define(
     it.
     """
     scopes = (frame.names, *frame.closure) if frame.names is not frame.module.names else ()
-    item = FunctionItem(node, frame.module, () if owner and not scopes else scopes, owner)
+    item = FunctionItem(
+        node, frame.module, () if owner and not scopes else scopes, owner, frame.path
+    )
     frame.world.functions[id(node)] = item
     return item
 
@@ -257,7 +282,7 @@ def instantiate(
     """An instance of one of the program's classes."""
     instance = ObjectItem("instance", cls=cls)
     if cls.instance is None:
-        cls.instance = instance
+        cls.instance, cls.born = instance, frame.path
     initialiser = attributes.find_method(cls, "__init__")
     if initialiser is not None:
         inline(frame, initialiser, [of(instance), *args], keywords)

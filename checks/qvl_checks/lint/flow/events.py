@@ -26,7 +26,7 @@ class Event:
     catches: frozenset[str] = frozenset()
     """Exceptions that surrounding try statements catch."""
     tests: tuple[str, ...] = ()
-    """Source of the surrounding conditions."""
+    """Source of the surrounding conditions; `except Name` inside a handler."""
 
 
 @dataclass(eq=False, slots=True)

@@ -32,6 +32,8 @@ from .values import (
 )
 
 MAX_TEXT = 4_000
+CLOSED = {"inputs", "vision_video_kwargs"}
+"""Objects whose keys can be none of those that a program gives by hand."""
 
 
 def evaluate(frame: Frame, node: ast.expr) -> Value:
@@ -126,7 +128,7 @@ def spread(frame: Frame, into: DictItem, value: Value) -> None:
         if isinstance(alt.item, Const) and alt.item.value is None:
             continue
         if not isinstance(alt.item, DictItem):
-            known = isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs"
+            known = isinstance(alt.item, ObjectItem) and alt.item.kind in CLOSED
             into.open = into.open or not known
             into.spreads.append((alt,))
             continue

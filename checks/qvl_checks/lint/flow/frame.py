@@ -47,7 +47,8 @@ class World:
     """Every function seen, by the id of its node."""
     executed: set[int] = field(default_factory=set)
     """Ids of function nodes whose body was interpreted to its end."""
-    deferred: list[FunctionItem] = field(default_factory=list)
+    handed: dict[int, Guard] = field(default_factory=dict)
+    """Where a function (by the id of its node) was handed to code that is not analysed."""
     made: dict[tuple[int, str], dict[int, ObjectItem]] = field(default_factory=dict)
     """Models, processors and tokenizers by (id of the module, kind)."""
     indexed: int = 0

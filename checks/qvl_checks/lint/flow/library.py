@@ -73,7 +73,7 @@ def record(
     """Note a call whose result is only known by kind."""
     event = frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
     event.result = ObjectItem(kind, data=event)
-    calls.escape(frame, args, keywords)
+    calls.escape(frame, args, keywords, name.rpartition(".")[2])
     return of(event.result, frame.site(node)) if kind != "result" else UNKNOWN
 
 
@@ -185,7 +185,7 @@ def _thread(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
     )
     positional = [e for item in items_of(keywords.get("args"), ListItem) for e in item.elements]
     if name.rpartition(".")[2] == "Process":
-        calls.escape(frame, [target], DictItem())
+        calls.escape(frame, [target], DictItem(), "Process")
     else:
         calls.call(frame, target, positional, given, node)
     return of(ObjectItem("thread"))

@@ -112,7 +112,7 @@ def _by_name(
         return args[0]
     if isinstance(receiver, MethodItem) and name in KEEPS_IDS:
         return of(MethodItem(receiver, name), frame.site(node))
-    calls.escape(frame, args, keywords)
+    calls.escape(frame, args, keywords, name)
     return UNKNOWN
 
 

@@ -8,7 +8,7 @@ import re
 from . import calls
 from .events import Event
 from .frame import Frame, World
-from .guards import ALWAYS
+from .guards import Guard, together
 from .module import Module
 from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
 
@@ -64,13 +64,12 @@ def _run(
     for name, kind in LINKED.items():
         if names.get(name) == UNKNOWN:
             names[name] = _only_one(world, item.module, kind)
-    path = ALWAYS | {("entry", id(node), True)} if node.name != "__init__" else ALWAYS
     inner = Frame(
         world,
         item.module,
         names,
         item.closure,
-        path,
+        _path(world, item),
         functions=(node.name,),
         active=(id(node),),
     )
@@ -78,6 +77,20 @@ def _run(
         calls.run_body(inner, item)
     finally:
         outer.line = inner.line or outer.line
+
+
+def _path(world: World, item: FunctionItem) -> Guard:
+    """Where a function runs that nobody is seen to call: where it was handed on, else where it and
+    its object exist.
+    """
+    if id(item.node) in world.handed:
+        return world.handed[id(item.node)]
+    path = item.path
+    if item.owner is not None and item.owner.instance is not None:
+        path = together((path, item.owner.born)) or path
+    if getattr(item.node, "name", "") == "__init__" or any(key == "entry" for key, _, _ in path):
+        return path
+    return path | {("entry", id(item.node), True)}
 
 
 def _takes_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

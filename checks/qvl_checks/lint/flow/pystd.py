@@ -149,10 +149,13 @@ def _getattr(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST)
         return UNKNOWN
     if any(isinstance(a.item, ObjectItem) and a.item.kind == "model" for a in args[0]):
         return UNKNOWN
+    if len(args) < 3:
+        return attributes.read(frame, args[0], name, node)
+    if any(isinstance(a.item, ObjectItem) and a.item.kind == "config" for a in args[0]):
+        # The default is there because the program runs on releases with and without it.
+        return UNKNOWN
     got = attributes.read(frame, args[0], name, node)
-    if len(args) > 2:
-        return merge(args[2], tuple(a for a in got if not isinstance(a.item, MethodItem)))
-    return got
+    return merge(args[2], tuple(a for a in got if not isinstance(a.item, MethodItem)))
 
 
 def _setattr(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
@@ -180,6 +183,22 @@ def _map(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> 
     return of(ListItem([result], exact=False))
 
 
+def _with_key(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """max, min, sorted: the key function runs on every element."""
+    if "key" in keywords.entries and args:
+        frame.loops += 1
+        values, _ = iteration.elements(frame, args[0]) if len(args) == 1 else (args, True)
+        one = merge(*values[:4]) if values else UNKNOWN
+        calls.call(frame, keywords.entries["key"], [one], DictItem(), node)
+        frame.loops -= 1
+    return UNKNOWN
+
+
+def _sorted(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    _with_key(frame, args, keywords, node)
+    return _list(frame, args, keywords, node)
+
+
 def _unknown_list(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
     return of(ListItem([UNKNOWN], exact=False), frame.site(node))
 
@@ -188,7 +207,9 @@ _EXACT: dict[str, Handler] = {
     "builtins.list": _list,
     "builtins.tuple": _list,
     "builtins.set": _list,
-    "builtins.sorted": _list,
+    "builtins.sorted": _sorted,
+    "builtins.max": _with_key,
+    "builtins.min": _with_key,
     "builtins.reversed": _list,
     "builtins.iter": _first,
     "builtins.dict": _dict,

@@ -170,8 +170,10 @@ def _try(frame: Frame, node: ast.Try) -> bool:
         frame.path = extended
         if handler.name:
             frame.assign(handler.name, UNKNOWN)
+        tests = frame.tests
+        frame.tests = (*tests, *(f"except {name}" for name in _exceptions(handler.type)))
         endings.append(execute(frame, handler.body))
-        frame.path = path
+        frame.path, frame.tests = path, tests
     if not body_ended:
         body_ended = execute(frame, node.orelse)
     final = execute(frame, node.finalbody)

@@ -132,6 +132,8 @@ class FunctionItem(Item):
     module: Module
     closure: tuple[dict[str, Value], ...] = ()
     owner: ClassItem | None = None
+    path: Guard = ALWAYS
+    """Where it was defined."""
     inlined: int = 0
 
 
@@ -144,6 +146,8 @@ class ClassItem(Item):
     attributes: dict[str, Value] = field(default_factory=dict)
     bases: list[Value] = field(default_factory=list)
     instance: ObjectItem | None = None
+    born: Guard = ALWAYS
+    """Where `instance` was made."""
 
 
 @dataclass(eq=False, slots=True)

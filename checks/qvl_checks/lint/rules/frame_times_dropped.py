@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..facts import Program
 from ..flow.events import Drop, Encode, Run, VisionInfo
-from ..flow.values import Const, DictItem, ObjectItem, Value, is_absent, literal
+from ..flow.values import Const, DictItem, ObjectItem, Value, is_absent, literal, objects
 from ..pixels import contents, kind_of
 from ..rule import Report, Rule
 
@@ -49,6 +49,8 @@ def _frame_rate(program: Program, encode: Encode) -> Iterator[Report]:
         return
     call = _vision_info(encode.keywords.get("videos", encode.path))
     keywords = encode.keywords
+    if any(objects(value, "vision_video_kwargs") for value in keywords.spreads):
+        return
     if call is None or keywords.open or {"fps", "videos_kwargs"} & set(keywords.entries):
         return
     entries = [c for c in contents(call.messages) if kind_of(c) == "video"]

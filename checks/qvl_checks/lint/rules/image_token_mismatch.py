@@ -1,5 +1,6 @@
 """Prompts whose image placeholders do not match the images."""
 
+import re
 from collections.abc import Iterator
 
 from ..facts import Program
@@ -24,6 +25,10 @@ RULE = Rule(
     "images.image-token-mismatch", "The prompt's image placeholders do not match the images."
 )
 SMALL = 4096
+TURN = re.compile(
+    r"<\|im_start\|>|\b(?:USER|User|Human|ASSISTANT|Assistant): ?|\[INST\]|###\s*\w+:"
+)
+PLACEHOLDER = re.compile(r"image_pad|vision_start|image_token|IMAGE_TOKEN|<image>")
 
 
 def check(program: Program) -> Iterator[Report]:
@@ -95,8 +100,9 @@ def _placeholders(encode: Encode) -> Report | None:
     texts = _prompt_texts(_text(encode))
     if not texts or encode.template or not _certainly_images(_images(encode)):
         return None
+    written = encode.site.module.text
     if all("<|image_pad|>" not in text for text in texts) and not any(
-        _hole_may_hide(text) for text in texts
+        _hole_may_hide(text, written) for text in texts
     ):
         return RULE.at(
             encode.site,
@@ -119,11 +125,11 @@ def _placeholders(encode: Encode) -> Report | None:
     return None
 
 
-def _hole_may_hide(text: str) -> bool:
-    """An unknown part may hold the placeholder unless the prompt is visibly a chat prompt of known
-    shape.
+def _hole_may_hide(text: str, written: str) -> bool:
+    """An unknown part may hold the placeholder, unless the prompt is visibly a whole turn of a chat
+    and the file never speaks of placeholders.
     """
-    return "\0" in text and "<|im_start|>" not in text
+    return "\0" in text and (TURN.search(text) is None or PLACEHOLDER.search(written) is not None)
 
 
 def _truncated(program: Program, encode: Encode) -> Report | None:

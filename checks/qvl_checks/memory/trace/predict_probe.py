@@ -1,0 +1,31 @@
+"""Predicts the memory peak of the stated workload on the stated devices, without any GPU."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Per device: weights, peak, phase and module of the peak, largest tensor, terms; bytes.
+
+    The workload's fields are those of WorkloadFacts; ``attention`` may also map sub-configs to
+    names; further keys: ``mode`` (``generate`` or ``forward``), ``capability`` ([major, minor] of
+    the GPU) and ``depth`` (``reduced`` or ``full``).
+    """
+    # Nothing here may wake a driver, or take memory on a card, through a lazy initialisation.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    import torch
+    import transformers
+
+    from qvl_checks.memory.trace.prediction import Prediction
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        facts = Prediction(torch, request["model"], request["workload"]).facts()
+    return {
+        **facts,
+        "torch": str(torch.__version__),
+        "transformers": str(transformers.__version__),
+    }

@@ -66,7 +66,10 @@ class Safety(enum.Enum):
 
 
 class Fix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to do. The field named by ``kind`` holds it; build one with the class methods."""
+    """One thing to do. The field named by ``kind`` holds it; build one with the class methods.
+
+    ``safety`` and ``verified`` have no default here, so that every saved fix says them.
+    """
 
     kind: Literal["command", "code", "setting", "advice"]
     summary: str
@@ -77,8 +80,9 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     setting: str | None = None
     """``NAME=value`` for the environment, set before Python starts."""
     advice: str | None = None
-    safety: Safety = msgspec.field(default=Safety.REVIEW)
-    verified: bool = msgspec.field(default=False)
+    safety: Safety
+    verified: bool
+    """Whether a measurement in this run showed the cure."""
     verification: str | None = None
     """The measurement that shows the cure, when ``verified``."""
 
@@ -91,7 +95,7 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @classmethod
     def run(cls, *argv: str, summary: str, safety: Safety = Safety.REVIEW) -> Fix:
         """A command for the target's interpreter; never verified before it is run."""
-        return cls(kind="command", command=argv, summary=summary, safety=safety)
+        return cls(kind="command", command=argv, summary=summary, safety=safety, verified=False)
 
     @classmethod
     def edit(
@@ -110,12 +114,12 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @classmethod
     def environment(cls, setting: str, *, summary: str, safety: Safety = Safety.REVIEW) -> Fix:
         """An environment variable as ``NAME=value``."""
-        return cls(kind="setting", setting=setting, summary=summary, safety=safety)
+        return cls(kind="setting", setting=setting, summary=summary, safety=safety, verified=False)
 
     @classmethod
     def advise(cls, advice: str, *, safety: Safety = Safety.SAFE) -> Fix:
         """Something that only a person can do."""
-        return cls(kind="advice", advice=advice, summary=advice, safety=safety)
+        return cls(kind="advice", advice=advice, summary=advice, safety=safety, verified=False)
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,11 @@ def load_report(path: Path) -> Report:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
     schema = msgspec.json.schema(Report)
+    fix = schema["$defs"]["Fix"]
+    fix["allOf"] = [
+        {"if": {"properties": {"kind": {"const": kind}}}, "then": {"required": [kind]}}
+        for kind in fix["properties"]["kind"]["enum"]
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": REPORT_SCHEMA,

@@ -118,7 +118,9 @@ def command(
         import_budget_s=import_budget,
         progress=(shown := progress(sys.stderr, choice, Level(level))),
     )
-    Thread(target=_rehearse, args=(registry, formats, wished_policy), daemon=True).start()
+    rehearsal = Thread(target=_rehearse, args=(registry, formats, wished_policy), daemon=True)
+    with contextlib.suppress(RuntimeError):  # no thread to spare: then without
+        rehearsal.start()
     with stopping(examination.stop) as stop:
         with shown:
             record = examination.run()

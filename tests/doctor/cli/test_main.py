@@ -75,6 +75,21 @@ def test_the_schema_accepts_a_real_report_and_refuses_another(tmp_path: Path) ->
         jsonschema.validate({**report, "verdict": "fine"}, schema)
 
 
+def test_every_saved_fix_keeps_the_contract(tmp_path: Path) -> None:
+    """The field named by ``kind``, ``safety`` and ``verified`` are there, whatever they say."""
+    schema = json.loads(doctor("schema").stdout)
+    doctor("check", "--only", "versions", "--level", "quick", "--python", "/bin/false",
+           "--output", "out", cwd=tmp_path)  # fmt: skip
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    (fix,) = report["findings"][0]["fixes"]
+    assert fix[fix["kind"]]
+    for name in (fix["kind"], "safety", "verified"):
+        damaged = json.loads(json.dumps(report))
+        del damaged["findings"][0]["fixes"][0][name]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(damaged, schema)
+
+
 def test_judging_saved_facts_again_gives_the_same_findings(tmp_path: Path) -> None:
     doctor("check", "--only", "versions", "--level", "quick", "--output", "one", cwd=tmp_path)
     doctor("judge", "one/facts.json", "--output", "two", "--format", "json", cwd=tmp_path)

@@ -60,6 +60,7 @@ def install(torch: Any, modeling: Any, replaced: Replacements) -> None:
         """`flash_attn.layers.rotary.apply_rotary_emb`: one fused kernel, out of place."""
         return torch.empty_like(tensor)
 
+    # Without the package, older modeling files lack the names: they import them where it is there.
     utils = sys.modules.get("transformers.modeling_utils")
     registry = getattr(utils, "ALL_ATTENTION_FUNCTIONS", None)
     if registry is not None:
@@ -70,5 +71,4 @@ def install(torch: Any, modeling: Any, replaced: Replacements) -> None:
         ("flash_attn_varlen_func", varlen),
         ("apply_rotary_emb", rotary),
     ):
-        if hasattr(modeling, name) or name == "flash_attn_varlen_func":
-            replaced.attribute(modeling, name, replacement)
+        replaced.attribute(modeling, name, replacement)

@@ -37,6 +37,8 @@ class PythonLevel:
             tensor.__float__: float,
             tensor.item: lambda number: number,
         }
+        self._sized = {torch.linspace, torch.arange, torch.zeros, torch.ones, torch.full}
+        self._sized |= {torch.empty, tensor.repeat, tensor.expand, tensor.view, tensor.reshape}
         self._factories = (torch.tensor, torch.as_tensor, tensor.new_tensor)
 
     def replacement(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -48,9 +50,20 @@ class PythonLevel:
             return lambda tensor, *_: convert(_plain_numbers(tensor))
         if func is self._torch.Tensor.tolist and shadow_of(args[0]) is not None:
             return _plain_numbers
+        if func in self._sized and any(map(_holds_fakes, args[self._subject(func) :])):
+            return lambda *a, **k: func(*self._with_numbers(func, a), **k)
         if func in self._factories and self._makes_cuda(func, args, kwargs):
             return lambda *a, **k: self._make(func, a, k)
         return None
+
+    def _subject(self, func: Any) -> int:
+        """How many leading arguments are tensors that the function works on."""
+        return int(getattr(self._torch.Tensor, getattr(func, "__name__", ""), None) is func)
+
+    def _with_numbers(self, func: Any, args: Any) -> Any:
+        """Sizes given as tensors, as the numbers that C++ would fetch from the device."""
+        kept = self._subject(func)
+        return (*args[:kept], *map(_plain_numbers, args[kept:]))
 
     def _makes_cuda(self, func: Any, args: Any, kwargs: Any) -> bool:
         return self._device(func, args, kwargs).type == "cuda" or _holds_fakes(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-LIMIT = 2**24
-"""Elements; larger results carry no values (no model looks at those of a full attention mask)."""
-FLOAT_LIMIT = 2**14
+LIMIT = 2**25
+"""Bytes of storage; larger results carry no values (no model looks at a full attention mask's)."""
+FLOAT_LIMIT = 2**17
 """The same for floats, of which only coordinates on their way to integers matter."""
 ATTRIBUTE = "_qvl_shadow"
 
@@ -22,8 +22,7 @@ def shadow_of(tensor: Any) -> Optional[Any]:
 
 def give_shadow(tensor: Any, values: Any) -> None:
     """Let a fake tensor carry these values, if they are of a kind and size worth it."""
-    limit = FLOAT_LIMIT if values.is_floating_point() else LIMIT
-    if values.shape == tensor.shape and values.untyped_storage().nbytes() <= limit * 8:
+    if values.shape == tensor.shape and _small(values):
         setattr(tensor, ATTRIBUTE, values)
 
 
@@ -35,7 +34,9 @@ def drop_shadow(tensor: Any) -> None:
 
 def worth_computing(outputs: list[Any]) -> bool:
     """Whether shadows of these results may be computed: none of them large."""
-    return all(
-        output.numel() <= (FLOAT_LIMIT if output.is_floating_point() else LIMIT)
-        for output in outputs
-    )
+    return all(map(_small, outputs))
+
+
+def _small(tensor: Any) -> bool:
+    limit = FLOAT_LIMIT if tensor.is_floating_point() else LIMIT
+    return bool(tensor.untyped_storage().nbytes() <= limit)

@@ -11,9 +11,9 @@ from .source import Source
 MENTION = re.compile(r"qwen|qvq", re.IGNORECASE)
 """Every Qwen-VL program says so somewhere: in a checkpoint, a class or a helper package."""
 USE = re.compile(
-    r"from_pretrained|transformers|\bgenerate\b|decode|processor|tokenizer|\.to\(|\.half\(|\.float\("
-    r"|cuda|device|dtype|float16|attn|attention|eager|sdpa|flash|pixels|padding|use_cache|quanti"
-    r"|no_grad|inference_mode|process_vision_info|<\|image_pad\|>",
+    r"from_pretrained|transformers|\bgenerate\(|batch_decode|processor|\.to\(|\.half\(|\.float\("
+    r"|\bcuda\b|device_map|dtype|float16|attn|attention|eager|sdpa|flash|pixels|padding_side|use_cache"
+    r"|quantiz|no_grad|inference_mode|process_vision_info|image_pad",
     re.IGNORECASE,
 )
 """What a file that only imports such a program must contain to do something wrong with it."""

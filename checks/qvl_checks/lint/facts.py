@@ -232,6 +232,12 @@ class Program:
         """The attributes set on a processor and its parts."""
         return self._writes.get(id(load), [])
 
+    def on_condition(self, event: ev.Event) -> bool:
+        """Whether conditions that look at the model surround an event: it happens for some models
+        only.
+        """
+        return any(_ABOUT_MODEL.search(test) for test in event.tests)
+
     def chosen_by_condition(self, load: ev.Load | ev.LoadProcessor) -> bool:
         """Whether surrounding conditions look at the model, so that its id at this place is not
         the default one.

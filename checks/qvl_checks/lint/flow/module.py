@@ -24,6 +24,9 @@ class Module:
     imports: dict[str, str | None] = field(default_factory=dict)
     """Module name as written -> path of the project file that it is, or None."""
 
+    mentions: bool | None = None
+    """Whether the text mentions Qwen-VL; None until somebody asked."""
+    _rows: list[str] = field(default_factory=list)
     _written: dict[ast.expr, str] = field(default_factory=dict)
 
     def written(self, node: ast.expr) -> str:
@@ -31,6 +34,12 @@ class Module:
         if node not in self._written:
             self._written[node] = ast.unparse(node)
         return self._written[node]
+
+    def between(self, first: int, last: int | None) -> str:
+        """The text of some lines, both included."""
+        if not self._rows:
+            self._rows = LINES.split(self.text)
+        return "\n".join(self._rows[first - 1 : last])
 
     @property
     def lines(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from ..concern import MENTION, USE
 from . import calls
 from .events import Event
 from .frame import Frame, World
@@ -34,9 +35,23 @@ def analyse(world: World, modules: list[Module]) -> list[Event]:
         seen |= {id(f.node) for f in fresh}
         # Callers first: what they pass is known then.
         for function in sorted(fresh, key=lambda f: getattr(f.node, "name", "") in called):
-            if id(function.module) in own and id(function.node) not in world.executed:
+            if (
+                id(function.module) in own
+                and id(function.node) not in world.executed
+                and _concerned(function)
+            ):
                 run_alone(world, function)
     return world.events
+
+
+def _concerned(item: FunctionItem) -> bool:
+    """Whether running a function can show anything: all of a file that mentions Qwen-VL, and what
+    uses a model in the others.
+    """
+    module, node = item.module, item.node
+    if module.mentions is None:
+        module.mentions = MENTION.search(module.text) is not None
+    return module.mentions or USE.search(module.between(node.lineno, node.end_lineno)) is not None
 
 
 def run_alone(world: World, item: FunctionItem) -> None:

@@ -38,7 +38,7 @@ def check(program: Program) -> Iterator[Report]:
         if needed is not None and program.transformers < needed:
             yield RULE.at(
                 event.site,
-                "error",
+                "info" if program.on_condition(event) else "error",
                 f"transformers {program.transformers} has no {name}; it came with {needed}.",
                 "Upgrade in the interpreter that runs this: pip install -U"
                 f" 'transformers>={needed}'.",

@@ -1,5 +1,6 @@
 """Batched generation with padding on the right."""
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from ..rule import Report, Rule
 
 RULE = Rule("generation.padding-side", "A batch is padded on the right before generation.")
 
+PLURAL = re.compile(r"conversations|chats|dialogs|batch", re.IGNORECASE)
 ONE_BY_ONE = re.compile(
     r"\b(?:batch_?size|bs|batch)\b(?:\W*,\W*type=int)?[^=\n]{0,40}=\s*1\b(?!\d)", re.IGNORECASE
 )
@@ -21,7 +23,7 @@ def check(program: Program) -> Iterator[Report]:
     for encode in program.of(Encode):
         if not program.processor_families(encode.processor) and not _feeds_qwen(program, encode):
             continue
-        if not _padded(encode) or not _several(encode):
+        if not _padded(encode) or not (_several(encode) or _called_several(encode)):
             continue
         if not any(run.generates for run in program.consumers(encode)):
             continue
@@ -58,6 +60,20 @@ def _several(encode: Encode) -> bool:
         else (encode.args[0] if encode.args else ())
     )
     return bool(value) and all(_long(alt) for alt in value)
+
+
+def _called_several(encode: Encode) -> bool:
+    """Nothing is known of the elements, but the variable says that they are conversations."""
+    node = encode.site.node
+    if not encode.template or not isinstance(node, ast.Call) or not node.args:
+        return False
+    name = node.args[0]
+    return (
+        isinstance(name, ast.Name)
+        and PLURAL.search(name.id) is not None
+        and bool(encode.args)
+        and all(_long(alt) for alt in encode.args[0])
+    )
 
 
 def _long(alt: Alt) -> bool:

@@ -14,7 +14,8 @@ from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
 from qvl_doctor.cli.stopping import stopping
-from qvl_doctor.errors import EXIT_INTERRUPTED, UsageError
+from qvl_doctor.cli.streams import say
+from qvl_doctor.errors import EXIT_INTERRUPTED, DoctorError, UsageError
 from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts, as_saved
 from qvl_doctor.judge import judge
 from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
@@ -133,7 +134,13 @@ def command(
             )
         )
         report = judge(record, registry, wished_policy)
-        code = conclude(report, registry, wished_policy, folder, formats)
+        try:
+            code = conclude(report, registry, wished_policy, folder, formats)
+        except DoctorError as error:
+            if stop.asked_at is None:
+                raise
+            say(f"qvl-doctor: {error}")  # a closed terminal both stops a run and cannot be told so
+            code = EXIT_INTERRUPTED
     return code if stop.asked_at is None else EXIT_INTERRUPTED
 
 

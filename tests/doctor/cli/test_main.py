@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -152,3 +155,26 @@ def test_stopping_ends_the_children_and_writes_what_is_known(
     assert report["verdict"] != "ok"
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text()), 0)
+
+
+def test_a_terminal_that_closes_stops_the_run_in_order(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "python").chmod(0o755)
+    terminal, ours = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qvl_doctor", "check", "--python", str(tmp_path / "python"),
+         "--only", "versions", "--output", str(tmp_path / "out")],
+        stdin=ours, stdout=ours, stderr=ours, preexec_fn=take_terminal,
+    )  # fmt: skip
+    os.close(ours)
+    while b"Ctrl-C" not in os.read(terminal, 4096):
+        pass
+    os.close(terminal)
+    assert process.wait(timeout=30) == 130
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["facts"]["interrupted"] is True

@@ -16,7 +16,7 @@ from .imports import Project
 from .judging import Judge, not_analysed
 from .source import Source, read
 
-WORTH_BYTES = 300_000
+WORTH_BYTES = 2_000_000
 """Below this much code to interpret, starting processes costs more than it saves."""
 TASKS_PER_JOB = 8
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from . import attributes, expressions, library, methods
+from . import attributes, expressions, instances, library, methods, parameters
 from .frame import MAX_DEPTH, Frame, World
 from .guards import contradicts
 from .module import Module
 from .values import (
     UNKNOWN,
-    Absent,
     Alt,
     ClassItem,
     Const,
@@ -26,7 +25,6 @@ from .values import (
     merge,
     of,
     on_path,
-    soften,
 )
 
 MAX_INLINED = 24
@@ -108,7 +106,7 @@ def _call_item(
     if isinstance(item, FunctionItem):
         return inline(frame, item, args, keywords)
     if isinstance(item, ClassItem):
-        return instantiate(frame, item, args, keywords, node)
+        return instances.instantiate(frame, item, args, keywords, node)
     if isinstance(item, PartialItem):
         merged = DictItem(dict(item.keywords.entries), dict(item.keywords.keys), item.keywords.open)
         merged.spreads = list(item.keywords.spreads)
@@ -189,7 +187,7 @@ def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictIt
     inner = Frame(
         frame.world,
         item.module,
-        bind_parameters(frame, item, args, keywords),
+        parameters.bind(frame, item, args, keywords),
         item.closure,
         frame.path,
         frame.loops,
@@ -223,104 +221,6 @@ def run_body(inner: Frame, item: FunctionItem) -> Value:
         return of(ListItem(inner.yields[:8], exact=False))
     known = merge(*inner.returns)
     return tuple(Alt(a.item, a.site, a.guard - path, a.soft) for a in known) or (Alt(Const(None)),)
-
-
-def bind_parameters(
-    frame: Frame, item: FunctionItem, args: list[Value], keywords: DictItem
-) -> dict[str, Value]:
-    """The local names at the start of a call."""
-    spec = item.node.args
-    positional = [*spec.posonlyargs, *spec.args]
-    names: dict[str, Value] = {}
-    home = Frame(frame.world, item.module, {}, item.closure, frame.path, active=frame.active)
-    defaults: dict[str, ast.expr] = {}
-    for parameter, default in zip(reversed(positional), reversed(spec.defaults), strict=False):
-        defaults[parameter.arg] = default
-    for parameter, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
-        if keyword_default is not None:
-            defaults[parameter.arg] = keyword_default
-    for parameter, given in zip(positional, args, strict=False):
-        names[parameter.arg] = given
-    extra = args[len(positional) :]
-    if spec.vararg:
-        names[spec.vararg.arg] = of(ListItem(list(extra), not keywords.open, True))
-    rest = DictItem(open=keywords.open, spreads=list(keywords.spreads))
-    accepted = {p.arg for p in (*positional, *spec.kwonlyargs)}
-    for key, value in keywords.entries.items():
-        if key in accepted:
-            names[key] = _or_default(home, value, defaults.get(key))
-        else:
-            rest.entries[key] = value
-            if key in keywords.keys:
-                rest.keys[key] = keywords.keys[key]
-    if spec.kwarg:
-        names[spec.kwarg.arg] = of(rest)
-    for name in accepted - set(names):
-        if name in defaults and not keywords.open and not keywords.spreads:
-            names[name] = soften(expressions.evaluate(home, defaults[name]))
-        else:
-            names[name] = UNKNOWN
-    return names
-
-
-def _or_default(home: Frame, value: Value, default: ast.expr | None) -> Value:
-    if default is None or not any(isinstance(a.item, Absent) for a in value):
-        return value
-    fallback = soften(expressions.evaluate(home, default))
-    parts: list[Value] = []
-    for alt in value:
-        if isinstance(alt.item, Absent):
-            parts.append(tuple(Alt(d.item, d.site, d.guard | alt.guard, d.soft) for d in fallback))
-        else:
-            parts.append((alt,))
-    return merge(*parts)
-
-
-def instantiate(
-    frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST
-) -> Value:
-    """An instance of one of the program's classes."""
-    instance = ObjectItem("instance", cls=cls)
-    if cls.instance is None:
-        cls.instance, cls.born = instance, frame.path
-    initialiser = attributes.find_method(cls, "__init__")
-    if initialiser is not None:
-        inline(frame, initialiser, [of(instance), *args], keywords)
-    elif is_record(cls):
-        fill_record(cls, instance, args, keywords)
-    post = attributes.find_method(cls, "__post_init__") or attributes.find_method(cls, "setup")
-    if post is not None and initialiser is None:
-        inline(frame, post, [of(instance)], DictItem())
-    return of(instance, frame.site(node))
-
-
-def is_record(cls: ClassItem) -> bool:
-    """Dataclass-like: annotated fields become parameters."""
-    return any(isinstance(s, ast.AnnAssign) for s in cls.node.body)
-
-
-def fill_record(
-    cls: ClassItem, instance: ObjectItem, args: list[Value], keywords: DictItem
-) -> None:
-    """Set the fields of a dataclass-like instance."""
-    for base in cls.bases:
-        for alt in base:
-            if isinstance(alt.item, ClassItem):
-                fill_record(alt.item, instance, [], keywords)
-    fields = [
-        s.target.id
-        for s in cls.node.body
-        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-    ]
-    for number, name in enumerate(fields):
-        if number < len(args):
-            instance.attributes[name] = args[number]
-        elif name in keywords.entries:
-            instance.attributes[name] = keywords.entries[name]
-        elif name in cls.attributes and not keywords.open:
-            instance.attributes[name] = soften(cls.attributes[name])
-        else:
-            instance.attributes[name] = UNKNOWN
 
 
 def module_object(frame: Frame, module: Module) -> ObjectItem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import expressions
+from . import expressions, operators
 from .events import Keep
 from .frame import Frame
 from .values import (
@@ -156,7 +156,7 @@ def _text(
     if name == "replace" and constant and len(args) > 1:
         old, new = literal(args[0]), literal(args[1])
         if isinstance(old, str) and isinstance(new, str) and old:
-            return const(text.replace(old, new)[: expressions.MAX_TEXT], frame.site(node))
+            return const(text.replace(old, new)[: operators.MAX_TEXT], frame.site(node))
         return of(Text((text, None)))
     return UNKNOWN
 

@@ -6,7 +6,7 @@ import ast
 import re
 
 from ..concern import MENTION, USE
-from . import calls
+from . import calls, instances, parameters
 from .events import Event
 from .frame import Frame, World
 from .guards import Guard, together
@@ -72,10 +72,10 @@ def _run(
     args: list[Value] = []
     if item.owner is not None and _takes_self(node):
         if item.owner.instance is None and node.name != "__init__":
-            calls.instantiate(outer, item.owner, [], DictItem(), node)
+            instances.instantiate(outer, item.owner, [], DictItem(), node)
         item.owner.instance = item.owner.instance or ObjectItem("instance", cls=item.owner)
         args = [of(item.owner.instance)]
-    names = calls.bind_parameters(outer, item, args, DictItem())
+    names = parameters.bind(outer, item, args, DictItem())
     for name, kind in LINKED.items():
         if names.get(name) == UNKNOWN:
             names[name] = _only_one(world, item.module, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from . import attributes, calls, expressions, iteration
+from . import attributes, calls, expressions, iteration, operators
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -120,7 +120,7 @@ def _join(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) ->
         text = text_of(value[0].item) if len(value) == 1 else None
         pieces += ["/"] if number else []
         pieces.append(text)
-    return of(expressions.string(pieces), frame.site(node))
+    return of(operators.string(pieces), frame.site(node))
 
 
 def _string(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:

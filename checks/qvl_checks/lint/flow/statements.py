@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from . import calls, iteration
-from .events import Drop, Import, Keep
-from .expressions import binary, evaluate, store
+from . import calls, importing, iteration
+from .events import Drop, Keep
+from .expressions import evaluate, store
 from .frame import Frame
 from .guards import Guard
+from .operators import binary
 from .truth import condition
 from .values import (
     UNKNOWN,
@@ -17,12 +18,8 @@ from .values import (
     ClassItem,
     Const,
     ListItem,
-    Ref,
-    Unknown,
-    Value,
     objects,
     of,
-    on_path,
 )
 
 FunctionNode = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -239,44 +236,6 @@ def _class(frame: Frame, node: ast.ClassDef) -> None:
     frame.assign(node.name, of(cls, frame.site(node)))
 
 
-def _import(frame: Frame, node: ast.Import) -> None:
-    for alias in node.names:
-        module = frame.world.resolve(frame.module, alias.name, 0)
-        if module is not None:
-            value: Value = of(calls.module_object(frame, module), frame.site(alias))
-        else:
-            frame.emit(Import(frame.site(alias), name=alias.name))
-            value = of(
-                Ref(alias.name if alias.asname else alias.name.partition(".")[0]), frame.site(alias)
-            )
-        frame.assign(alias.asname or alias.name.partition(".")[0], value)
-
-
-def _import_from(frame: Frame, node: ast.ImportFrom) -> None:
-    name = node.module or ""
-    module = frame.world.resolve(frame.module, name, node.level)
-    for alias in node.names:
-        if module is not None:
-            calls.run_module(frame.world, module)
-            if alias.name == "*":
-                for key, value in module.names.items():
-                    frame.assign(key, value)
-                continue
-            found = module.names.get(alias.name)
-            if found is None:
-                nested = frame.world.resolve(
-                    frame.module, f"{name}.{alias.name}".strip("."), node.level
-                )
-                found = of(calls.module_object(frame, nested)) if nested else UNKNOWN
-            frame.assign(alias.asname or alias.name, on_path(found, frame.path) or UNKNOWN)
-        elif alias.name != "*" and not node.level:
-            full = calls.canonical(f"{name}.{alias.name}")
-            frame.emit(Import(frame.site(alias), name=full))
-            frame.assign(alias.asname or alias.name, of(Ref(full), frame.site(alias)))
-        elif alias.name != "*":
-            frame.assign(alias.asname or alias.name, of(Unknown()))
-
-
 def _delete(frame: Frame, node: ast.Delete) -> None:
     for target in node.targets:
         if isinstance(target, ast.Subscript):
@@ -318,8 +277,8 @@ _HANDLERS = {
     ast.FunctionDef: _function,
     ast.AsyncFunctionDef: _function,
     ast.ClassDef: _class,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
+    ast.Import: importing.plain,
+    ast.ImportFrom: importing.names_from,
     ast.Delete: _delete,
     ast.Global: _global,
     ast.Nonlocal: _global,

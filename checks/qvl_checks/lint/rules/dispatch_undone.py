@@ -4,10 +4,11 @@ import ast
 from collections.abc import Iterator
 from typing import cast
 
-from ..facts import Program, device_kind, is_auto_map
+from ..facts import Program
 from ..finding import Edit
 from ..flow.events import Load, Move
 from ..flow.values import CERTAIN, NEVER, Item, MethodItem, Ref, is_given, judge
+from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 
 RULE = Rule("memory.dispatch-undone", "Moving the model undoes what device_map did.")

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from ..facts import Program, attention_parts, dtype_name, is_half
+from ..facts import Program
 from ..flow.events import SetAttribute
 from ..flow.values import ABSENT, CERTAIN, NEVER, Absent, Item, Value, judge, literal, merge
 from ..knowledge import ANY_VL, BIASED
+from ..meanings import attention_parts, dtype_name, is_half
 from ..rule import Report, Rule, graded
 
 RULE = Rule(

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, attention_parts
+from ..facts import Program
 from ..flow.values import NEVER, judge, text_of
 from ..knowledge import QWEN2
+from ..meanings import attention_parts
 from ..rule import Report, Rule
 
 RULE = Rule(

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, attention_parts, is_flash, is_full
+from ..facts import Program
 from ..flow.values import NEVER, Item, judge
+from ..meanings import attention_parts, is_flash, is_full
 from ..rule import Report, Rule, graded
 from .eager_precision_drift import effective_dtype
 

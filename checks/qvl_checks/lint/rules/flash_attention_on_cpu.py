@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, attention_parts, device_kind, is_flash
+from ..facts import Program
 from ..flow.values import ABSENT, CERTAIN, NEVER, Absent, DictItem, Item, judge
+from ..meanings import attention_parts, device_kind, is_flash
 from ..rule import Report, Rule
 
 RULE = Rule("attention.flash-attention-on-cpu", "FlashAttention has no CPU kernel.")

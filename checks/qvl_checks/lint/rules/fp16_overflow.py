@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, attention_parts, dtype_name
+from ..facts import Program
 from ..flow.values import NEVER, Item, judge
 from ..knowledge import BIASED, LEGACY
+from ..meanings import attention_parts, dtype_name
 from ..rule import Report, Rule, graded
 from .eager_precision_drift import effective_dtype
 

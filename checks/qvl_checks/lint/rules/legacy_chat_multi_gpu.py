@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, is_auto_map
+from ..facts import Program
 from ..flow.values import NEVER, judge
 from ..knowledge import LEGACY
+from ..meanings import is_auto_map
 from ..rule import Report, Rule, graded
 
 RULE = Rule("devices.legacy-chat-multi-gpu", "Qwen-VL-Chat cannot be spread over GPUs.")

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, is_auto_map
+from ..facts import Program
 from ..flow.values import NEVER, Absent, Const, DictItem, Item, Text, judge
+from ..meanings import is_auto_map
 from ..rule import Report, Rule, graded
 
 RULE = Rule("memory.max-memory-ignored", "max_memory is read only by the automatic device maps.")

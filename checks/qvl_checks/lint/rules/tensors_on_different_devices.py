@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, device_kind, is_auto_map
+from ..facts import Program
 from ..flow.events import Call, Encode, Load, Run
 from ..flow.module import Module
 from ..flow.values import (
@@ -18,6 +18,7 @@ from ..flow.values import (
     literal,
     text_of,
 )
+from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 
 RULE = Rule(

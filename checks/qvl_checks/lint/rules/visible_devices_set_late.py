@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, before, device_kind, is_auto_map
+from ..facts import Program, before
 from ..flow.events import Call, Event, Import, Load, Move, SetEnvironment
 from ..flow.values import CERTAIN, judge
+from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 
 RULE = Rule(

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from ..facts import Program, attention_parts
+from ..facts import Program
 from ..flow.values import CERTAIN, Absent, Item, judge
+from ..meanings import attention_parts
 from ..rule import Report, Rule
 
 RULE = Rule(

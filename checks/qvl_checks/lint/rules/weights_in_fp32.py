@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..facts import Program, attention_parts, device_kind, dtype_name, is_auto_map, is_flash
+from ..facts import Program
 from ..flow.values import ABSENT, CERTAIN, NEVER, Const, DictItem, Item, is_given, judge
 from ..knowledge import LEGACY
+from ..meanings import attention_parts, device_kind, dtype_name, is_auto_map, is_flash
 from ..rule import Report, Rule
 
 RULE = Rule(

@@ -65,6 +65,8 @@ class Measure:
     def __init__(self, start: int) -> None:
         self.start = start
         self.rise = 0
+        self.passing: list[tuple[str, int, int]] = []
+        """Events of the blocks that came and went, for an equal step."""
 
     def look(self, total: int) -> None:
         """A new total."""
@@ -146,19 +148,30 @@ class Ledger:
         self._look(device, extra)
         self.events.extend((device, number, -rounded(size)) for number, size in zip(numbers, sizes))
 
-    def passing(self, device: str, rise: int) -> None:
-        """A rise of the allocated bytes that an equal step has already booked in detail."""
-        self._look(device, rise)
+    def again(self, device: str, measure: Measure) -> None:
+        """The rise and the passing blocks of a step equal to a measured one."""
+        self._look(device, measure.rise)
+        fresh: dict[int, int] = {}
+        for where, number, size in measure.passing:
+            if number not in fresh:
+                self._serial += 1
+                fresh[number] = self._serial
+            self.events.append((where, fresh[number], size))
 
     @contextlib.contextmanager
     def measured(self, device: str) -> Iterator[Measure]:
         """Measure the rise on a device during the block."""
         measure = Measure(self._totals[device])
+        first = len(self.events)
         self._measures.append((device, measure))
         try:
             yield measure
         finally:
             self._measures.pop()
+        inside = self.events[first:]
+        born = {number for _, number, size in inside if size > 0}
+        gone = {number for _, number, size in inside if size < 0}
+        measure.passing = [event for event in inside if event[1] in born & gone]
 
     def total(self, device: str) -> int:
         """Bytes alive on the device."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qvl_checks.memory.trace.ledger import Measure
 from qvl_checks.memory.trace.replacements import Replacements
 
 SELECTED = "sdpa"
@@ -19,7 +20,7 @@ class Repeats:
     def __init__(self, torch: Any, ledger: Any) -> None:
         self._torch = torch
         self._ledger = ledger
-        self._known: dict[Any, tuple[int, Any]] = {}
+        self._known: dict[Any, tuple[Measure, Any]] = {}
 
     def install(self, modeling: Any, registry: Any, replaced: Replacements) -> None:
         """Wrap the eager function of a modeling module and the registered sdpa one.
@@ -46,14 +47,14 @@ class Repeats:
             with self._ledger.measured(str(query.device)) as measure:
                 result = attend(module, query, key, value, attention_mask, **kwargs)
             output = result[0]
-            self._known[layout] = measure.rise, (output.shape, output.stride(), output.dtype)
+            self._known[layout] = measure, (output.shape, output.stride(), output.dtype)
             return result
 
         return attended
 
-    def _again(self, query: Any, rise: int, made: Any) -> Any:
+    def _again(self, query: Any, measure: Measure, made: Any) -> Any:
         shape, stride, dtype = made
-        self._ledger.passing(str(query.device), rise)
+        self._ledger.again(str(query.device), measure)
         output = self._torch.empty_strided(shape, stride, dtype=dtype, device=query.device)
         return output, None
 

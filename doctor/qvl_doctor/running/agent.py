@@ -130,7 +130,8 @@ def import_one(name: str) -> Dict[str, Any]:
     version = getattr(module, "__version__", "")
     return {
         "seconds": round(time.monotonic() - started, 3),
-        "version": str(version) if version is not None else "",
+        # Bounded: whatever a module calls its version is later parsed.
+        "version": str(version)[:200] if version is not None else "",
         "file": str(getattr(module, "__file__", "") or ""),
     }
 

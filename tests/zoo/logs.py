@@ -40,7 +40,7 @@ class Runner:
         self._builder = builder
         self._checkpoints = checkpoints
         self._scripts = scripts()
-        self._project = builder.folder / "project"
+        self.project = builder.folder / "project"
 
     def run(self, names: list[str]) -> dict[str, str]:
         """The log of each script, anonymous.
@@ -66,18 +66,18 @@ class Runner:
     def _together(self, python: Path, names: list[str], preload: list[str]) -> dict[str, str]:
         if not names:
             return {}
-        self._project.mkdir(parents=True, exist_ok=True)
+        self.project.mkdir(parents=True, exist_ok=True)
         wishes = []
         for name in names:
             script = self._scripts[name]
-            path = self._project / f"{name.replace('-', '_')}.py"
+            path = self.project / f"{name.replace('-', '_')}.py"
             path.write_text(script["code"].lstrip("\n"), encoding="utf-8")
             folders = [str(self._checkpoints.path(c)) for c in script.get("checkpoints", ())]
             wishes.append(
                 {
                     "path": str(path),
                     "arguments": folders,
-                    "folder": str(self._project),
+                    "folder": str(self.project),
                     "within_s": SCRIPT_S,
                 }
             )
@@ -113,7 +113,7 @@ class Runner:
         environment = "/home/user/venv"
         packages = f"{environment}/lib/{site.parent.name}/site-packages"
         replaced = {
-            str(self._project): "/home/user/project",
+            str(self.project): "/home/user/project",
             str(python.parents[1]): environment,
             f"{self._builder.folder}/bases/reference": packages,
             f"{self._builder.folder}/checkpoints": "/home/user/models",

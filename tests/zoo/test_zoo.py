@@ -116,6 +116,21 @@ def test_a_broken_checkpoint_is_understood(
 
 
 @pytest.mark.slow
+def test_an_adapter_of_an_older_release_is_understood(
+    builder: Builder, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """Saved for real under 4.49, where it fits; in 4.53 the modules have other names."""
+    runner = Runner(builder, checkpoints)
+    runner.run(["adapter-saved"])
+    asked = ("--model", str(runner.project / "adapter"), "--only", "checkpoint")
+    rule = "checkpoint.adapter-keys-unmatched"
+    must_hold(examine(builder.python("z453peft"), tmp_path / "new", *asked), {"fails": [rule]})
+    run = examine(builder.python("z449"), tmp_path / "old", *asked)
+    assert run.finding(rule)["outcome"] == "pass"
+    assert run.report["causes"] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", chosen_scripts())
 def test_what_a_script_prints_there_is_recognised(
     builder: Builder, checkpoints: Checkpoints, outputs: dict[str, dict[str, str]], name: str

@@ -41,6 +41,7 @@ FAILING = {"error": {"error"}, "warning": {"error", "warning"}, "never": set[str
     default="terminal",
     show_default=True,
 )
+@click.option("--json", "style", flag_value="json", help="The same as --format json.")
 @click.option("--select", metavar="IDS", multiple=True, help="Only these ids, slugs or topics.")
 @click.option("--ignore", metavar="IDS", multiple=True, help="Not these ids, slugs or topics.")
 @click.option(

@@ -206,3 +206,9 @@ def test_a_named_file_must_be_python(tmp_path: Path) -> None:
     (record,) = json.loads(named.output)["findings"]
     assert (record["id"], record["line"]) == ("lint.not-analysed", 2)
     assert named.exit_code == 0
+
+
+def test_json_is_short_for_format_json(tmp_path: Path) -> None:
+    (tmp_path / "clean.py").write_text("print(1)\n")
+    done = CliRunner().invoke(command, ["--json", str(tmp_path)], standalone_mode=False)
+    assert json.loads(done.output)["findings"] == []

@@ -34,7 +34,11 @@ def python_too_old(
                 "pip offers only older releases here.",
                 evidence=evidence,
                 fixes=[_new_environment(floor)],
-                explains=("versions.model-class-missing", "versions.unknown-model-type"),
+                explains=(
+                    "versions.model-class-missing",
+                    "versions.unknown-model-type",
+                    "engine.target-does-not-run",
+                ),
             )
     transformers = packages.first("transformers") if packages else None
     asked = transformers.requires_python if transformers else None

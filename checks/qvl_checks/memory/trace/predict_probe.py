@@ -12,7 +12,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
     The workload's fields are those of WorkloadFacts; ``attention`` may also map sub-configs to
     names; further keys: ``mode`` (``generate`` or ``forward``), ``capability`` ([major, minor] of
-    the GPU) and ``depth`` (``reduced`` or ``full``).
+    the GPU), ``depth`` (``reduced`` or ``full``; only the latter tells what is reserved) and
+    ``resize`` (False: the processor's limits on pixels do not apply).
     """
     # Nothing here may wake a driver, or take memory on a card, through a lazy initialisation.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""

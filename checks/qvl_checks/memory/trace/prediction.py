@@ -7,11 +7,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.memory.trace import depth, hollow
 from qvl_checks.memory.trace import inputs as model_inputs
+from qvl_checks.memory.trace.allocator import replay
 from qvl_checks.memory.trace.ledger import (
     DECODE,
     INPUTS,
@@ -35,6 +36,8 @@ DEFAULT_CAPABILITY = (9, 0)
 DEVICE = "cuda:0"
 TRACED_TOKENS = 2
 """A prefill and one decode step."""
+ANY_SIZE = (1, 2**62)
+"""Limits in pixels that no image meets."""
 TERMS = {
     "inputs_bytes": INPUTS,
     "kv_cache_bytes": KV_CACHE,
@@ -53,7 +56,7 @@ class Prediction:
         self._config = make_config(dict(model["config"]))
         self._capability = tuple(workload.get("capability") or DEFAULT_CAPABILITY)
         patch = self._config.vision_config.patch_size
-        bounds = limits(patch, model.get("path"))
+        bounds = limits(patch, model.get("path")) if workload.get("resize", True) else ANY_SIZE
         self._images = [
             resized(width, height, patch * MERGE, *bounds) for width, height in workload["images"]
         ]
@@ -146,6 +149,7 @@ class Prediction:
             "device": device,
             "weights_bytes": usage.peak[WEIGHTS],
             "peak_allocated_bytes": _total(usage) + workspace,
+            "peak_reserved_bytes": self._reserved(device, run, workspace),
             "peak_phase": top.phase,
             "peak_module": usage.module,
             "largest_tensor": largest
@@ -165,6 +169,13 @@ class Prediction:
             },
             "phase_peaks": self._phase_peaks(device, stretches, workspace),
         }
+
+    def _reserved(self, device: str, run: Session, workspace: int) -> Optional[int]:
+        """What `torch.cuda.max_memory_reserved` would say; known only from a full trace."""
+        if self._workload.get("depth", "reduced") != "full":
+            return None
+        events = [(device, 0, workspace), *run.ledger.events]
+        return replay(events, device).peak_reserved
 
     def _most(self, device: str, stretches: list[Stretch]) -> Counter[str]:
         """The most of each kind that is alive at the peak of any stretch."""

@@ -98,6 +98,8 @@ def test_few_layers_tell_as_much_as_all(target: AgentClient, model: str, attenti
     stated = {"images": [(308, 448), (560, 308)], "attention": attention, "batch": 2}
     reduced = predict(target, model, **stated)["devices"][0]
     full = predict(target, model, depth="full", **stated)["devices"][0]
+    assert full.pop("peak_reserved_bytes") >= full["peak_allocated_bytes"]
+    assert reduced.pop("peak_reserved_bytes") is None
     assert reduced == full
 
 

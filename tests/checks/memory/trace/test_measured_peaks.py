@@ -22,6 +22,8 @@ from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus
 from qvl_doctor.running.client import AgentClient
 
+pytestmark = pytest.mark.slow
+
 TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 ENTRY = "qvl_checks.memory.trace.predict_probe:run"
 MEASURED = json.loads(Path(__file__).with_name("measured_peaks.json").read_text())

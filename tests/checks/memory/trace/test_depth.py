@@ -7,8 +7,6 @@ from collections import Counter
 from qvl_checks.memory.trace.depth import Stack, choose, extend, full_weights
 from qvl_checks.memory.trace.ledger import KV_CACHE, TEXT, WEIGHTS, Ledger, Stretch
 
-pytestmark = pytest.mark.slow
-
 CARD = "cuda:0"
 LAYER, SCRATCH = 512, 4096
 

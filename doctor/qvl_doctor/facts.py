@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -138,11 +138,16 @@ class WorkloadFacts(Facts):
     probe: ClassVar[str] = "engine.workload"
     images: tuple[tuple[int, int], ...] = ()
     """(width, height) in pixels, one per image."""
+    videos: tuple[tuple[int, int, int], ...] = ()
+    """(width, height, frames), one per video."""
     text_tokens: int = 50
     new_tokens: int = 2
     batch: int = 1
+    mode: Literal["generate", "forward"] = "generate"
+    """``forward`` calls the model once, as scoring and feature extraction do."""
     attention: str | None = None
-    """None: what transformers selects."""
+    """One name for the whole model, or ``vision=NAME,text=NAME``; None: what transformers
+    selects."""
     dtype: str = "bfloat16"
     device_map: str | None = None
     """None: everything on the first device."""

@@ -1,4 +1,4 @@
-"""Sizes as people write them: ``24GiB``, ``1680x1680``."""
+"""Sizes as people write them: ``24GiB``, ``1680x1680``, ``1280x720x64``."""
 
 from __future__ import annotations
 
@@ -47,5 +47,52 @@ class Pixels(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2])
 
 
+class Frames(click.ParamType):  # type: ignore[type-arg]
+    """``WIDTHxHEIGHTxFRAMES`` -> (width, height, frames)."""
+
+    name = "WxHxFRAMES"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        """Parse one value."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(
+            r"(\d{1,6})\s?[x×X*]\s?(\d{1,6})\s?[x×X*]\s?(\d{1,6})", str(value).strip()
+        )
+        numbers = [int(number) for number in match.groups()] if match else []
+        if not numbers or not all(numbers):
+            self.fail(f"{value!r} is not a video's size; write it as 1280x720x64", param, ctx)
+        return numbers[0], numbers[1], numbers[2]
+
+
+class Attention(click.ParamType):  # type: ignore[type-arg]
+    """``sdpa``, or one name per part of the model: ``vision=sdpa,text=eager``."""
+
+    name = "NAME"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Check the form; which names exist is for the target to say."""
+        text = "".join(str(value).split())
+        parts = [part.partition("=")[::2] for part in text.split(",")]
+        if "=" not in text and "," not in text and text:
+            return text
+        named = [key for key, _ in parts]
+        if not set(named) <= {"vision", "text"} or len(named) > len(set(named)):
+            self.fail(
+                f"{value!r} is no implementation; write sdpa, or vision=sdpa,text=eager",
+                param,
+                ctx,
+            )
+        if not all(name for _, name in parts):
+            self.fail(f"{value!r} names a part without an implementation", param, ctx)
+        return text
+
+
 BYTES = Bytes()
 PIXELS = Pixels()
+FRAMES = Frames()
+ATTENTION = Attention()

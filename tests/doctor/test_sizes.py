@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from qvl_doctor.sizes import BYTES, PIXELS
+from qvl_doctor.sizes import ATTENTION, BYTES, FRAMES, PIXELS
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,30 @@ def test_pixels(text: str) -> None:
 def test_bad_pixels(text: str) -> None:
     with pytest.raises(click.BadParameter):
         PIXELS.convert(text, None, None)
+
+
+def test_frames() -> None:
+    assert FRAMES.convert("1280x720x64", None, None) == (1280, 720, 64)
+
+
+@pytest.mark.parametrize("text", ["", "1280x720", "1280x720x0", "axbxc", "1x2x3x4"])
+def test_bad_frames(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        FRAMES.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["sdpa", "flash_attention_2", "vision=sdpa,text=eager"])
+def test_attention(text: str) -> None:
+    assert ATTENTION.convert(text, None, None) == text
+
+
+def test_attention_with_spaces() -> None:
+    assert ATTENTION.convert("vision=sdpa, text=eager", None, None) == "vision=sdpa,text=eager"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sdpa,eager", "visual=sdpa", "vision=", "vision=sdpa,vision=eager"]
+)
+def test_bad_attention(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        ATTENTION.convert(text, None, None)

@@ -14,6 +14,7 @@ NO_WISH = "the workload does not ask for flash-attention"
 
 
 def wished_generation(workload: WorkloadFacts) -> int | None:
-    """2 for ``flash_attention_2``; None when another implementation, or none, is asked for."""
-    match = re.fullmatch(r"flash_attention_([234])", workload.attention or "")
+    """2 for ``flash_attention_2``, for the whole model or a part of it; None when another
+    implementation, or none, is asked for."""
+    match = re.search(r"(?:^|=)flash_attention_([234])(?:,|$)", workload.attention or "")
     return int(match.group(1)) if match else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qvl_checks.memory.cards import Refused
+from qvl_checks.models.attention_wish import argument
 from qvl_checks.models.build import dtype_keyword, model_class
 
 PLANNED = ("auto", "balanced", "balanced_low_0", "sequential")
@@ -57,7 +58,7 @@ def hollow_model(torch: Any, config: Any, dtype: str, attention: str | None) -> 
     """
     arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
     if attention is not None:
-        arguments["attn_implementation"] = attention
+        arguments["attn_implementation"] = argument(attention)
     try:
         with _without_initialisation(torch), _parameters_on_meta(torch):
             model = model_class(config)._from_config(config, **arguments)
@@ -127,7 +128,7 @@ def load(
     """``from_pretrained`` of the checkpoint, local safetensors files only, no remote code."""
     arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
     if attention is not None:
-        arguments["attn_implementation"] = attention
+        arguments["attn_implementation"] = argument(attention)
     model = model_class(config).from_pretrained(
         folder, device_map=placement, local_files_only=True, use_safetensors=True, **arguments
     )

@@ -7,6 +7,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from qvl_checks.models.attention_wish import argument
+
 MERGE = 2
 """Patches per side that become one visual token (``spatial_merge_size`` of every family)."""
 
@@ -49,8 +51,8 @@ def make_model(
 ) -> Any:
     """A model in eval mode with random weights, allocated directly on ``device`` in ``dtype``.
 
-    ``attention`` is what a user passes as ``attn_implementation`` (a name, or a dict by sub-config
-    where the release accepts one); None leaves the choice to transformers. The class's own
+    ``attention`` is a name, ``vision=NAME,text=NAME``, or a dict by sub-config where the release
+    accepts one; None leaves the choice to transformers. The class's own
     ``_from_config`` is used, the road on which ``from_pretrained`` resolves the implementation.
     """
     import torch
@@ -59,7 +61,8 @@ def make_model(
     wanted = getattr(torch, dtype)
     arguments = {dtype_keyword(): wanted}
     if attention is not None:
-        arguments["attn_implementation"] = attention
+        wish = argument(attention) if isinstance(attention, str) else attention
+        arguments["attn_implementation"] = wish
     with torch.device(device):
         model = model_class(config)._from_config(config, **arguments)
     # Some releases keep single modules in float32; a loaded checkpoint has weights of one dtype.

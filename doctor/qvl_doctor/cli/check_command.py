@@ -6,6 +6,7 @@ import contextlib
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
 import click
 import msgspec
@@ -24,7 +25,7 @@ from qvl_doctor.probe import Level
 from qvl_doctor.registry import Registry
 from qvl_doctor.running.examine import Examination
 from qvl_doctor.selection import probes_for, require_known, selected
-from qvl_doctor.sizes import BYTES, PIXELS
+from qvl_doctor.sizes import ATTENTION, BYTES, FRAMES, PIXELS
 from qvl_doctor.target import choose
 
 DEFAULT_IMAGE = (2048, 1365)
@@ -46,11 +47,25 @@ DEFAULT_IMAGE = (2048, 1365)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
 @click.option("--format", "formats", multiple=True, default=DEFAULT_FORMATS, show_default=True)
 @click.option("--image", type=PIXELS, multiple=True, help="Workload: an image, as WIDTHxHEIGHT.")
-@click.option("--images", type=click.IntRange(1, 4096), default=1, help="Repeat --image N times.")
+@click.option("--images", type=click.IntRange(0, 4096), default=1, help="Repeat --image N times.")
+@click.option(
+    "--video", type=FRAMES, multiple=True, help="Workload: a video, as WIDTHxHEIGHTxFRAMES."
+)
 @click.option("--text", type=click.IntRange(1), default=50, help="Workload: prompt text tokens.")
 @click.option("--new-tokens", type=click.IntRange(1), default=2, help="Workload: tokens to decode.")
 @click.option("--batch", type=click.IntRange(1), default=1, help="Workload: prompts per batch.")
-@click.option("--attn", metavar="NAME", help="Workload: attention implementation (eager, sdpa, …).")
+@click.option(
+    "--mode",
+    type=click.Choice(["generate", "forward"]),
+    default="generate",
+    show_default=True,
+    help="Workload: generate an answer, or call the model once.",
+)
+@click.option(
+    "--attn",
+    type=ATTENTION,
+    help="Workload: attention implementation (eager, sdpa, …), or vision=NAME,text=NAME.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(["bfloat16", "float16", "float32"]),
@@ -77,9 +92,11 @@ def command(
     formats: tuple[str, ...],
     image: tuple[tuple[int, int], ...],
     images: int,
+    video: tuple[tuple[int, int, int], ...],
     text: int,
     new_tokens: int,
     batch: int,
+    mode: Literal["generate", "forward"],
     attn: str | None,
     dtype: str,
     device_map: str | None,
@@ -106,10 +123,12 @@ def command(
         roots=registry.probe_roots,
         model=subject,
         workload=WorkloadFacts(
-            images=(image or (DEFAULT_IMAGE,)) * images,
+            images=(image or (() if video else (DEFAULT_IMAGE,))) * images,
+            videos=video,
             text_tokens=text,
             new_tokens=new_tokens,
             batch=batch,
+            mode=mode,
             attention=attn,
             dtype=dtype,
             device_map=device_map,

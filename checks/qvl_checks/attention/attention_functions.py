@@ -1,13 +1,13 @@
 """The attention implementations that the target offers, as plain functions of q, k, v.
 
 Runs in the target; standard library only at module level. Each call takes tensors of shape (batch,
-heads, tokens, width) and the scaling, and returns the output in the same layout, with the weights
-where the implementation computes them.
+heads, tokens, width), the scaling and, if tokens are hidden from each other, a mask that is added
+to the logits; it returns the output in the same layout, with the weights where the implementation
+computes them.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from qvl_checks.attention import cure
 
-Call = Callable[[Any, Any, Any, float], tuple[Any, Any]]
+Call = Callable[..., tuple[Any, Any]]
 
+FLASH_MODULE = "flash_attn"
 SDPA_BACKENDS = {
     "sdpa:math": "MATH",
     "sdpa:flash": "FLASH_ATTENTION",
@@ -35,8 +36,8 @@ class Implementation(NamedTuple):
     call: Call
 
 
-def offered(model_type: str, device: str, flash_attention: bool) -> Iterator[Implementation]:
-    """Everything that this stack has; whether it can run here shows when it is called."""
+def offered(model_type: str, device: str) -> Iterator[Implementation]:
+    """What torch and transformers bring; whether it can run here shows when it is called."""
     modeling = cure.modeling_module(model_type) if model_type else None
     yield _eager(modeling)
     yield _eager_fp32(modeling, model_type)
@@ -45,8 +46,11 @@ def offered(model_type: str, device: str, flash_attention: bool) -> Iterator[Imp
         if device == "cpu" and name in ("sdpa:efficient", "sdpa:cudnn"):
             continue
         yield Implementation(name, "torch", _sdpa_with(backend))
-    if flash_attention and importlib.util.find_spec("flash_attn") is not None:
-        yield Implementation("flash_attention_2", "flash_attn", _flash_attention_2)
+
+
+def flash_attention_2() -> Implementation:
+    """flash-attn, which is imported when it is called."""
+    return Implementation("flash_attention_2", FLASH_MODULE, _flash_attention_2)
 
 
 def sdpa_choice(query: Any, key: Any, value: Any) -> str:
@@ -83,15 +87,15 @@ def _eager_fp32(modeling: Any | None, model_type: str) -> Implementation:
         return Implementation(cure.NAME, "the cure", _as_plain(applied.namespace[cure.NAME]))
     plain = _eager(modeling).call
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float, mask: Any = None) -> tuple[Any, Any]:
         with applied.namespace["Fp32Logits"]():
-            return plain(query, key, value, scaling)
+            return plain(query, key, value, scaling, mask)
 
     return Implementation(cure.NAME, "the cure around eager", call)
 
 
 def _raising(error: Exception) -> Call:
-    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
+    def call(*tensors: Any) -> tuple[Any, Any]:
         raise error
 
     return call
@@ -101,8 +105,8 @@ def _as_plain(forward: Callable[..., Any]) -> Call:
     """An attention function of transformers, which sees its module and answers transposed."""
     module = SimpleNamespace(num_key_value_groups=1, training=False)
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
-        output, weights = forward(module, query, key, value, None, scaling=scaling)
+    def call(query: Any, key: Any, value: Any, scaling: float, mask: Any = None) -> tuple[Any, Any]:
+        output, weights = forward(module, query, key, value, mask, scaling=scaling)
         return output.transpose(1, 2), weights
 
     return call
@@ -112,8 +116,10 @@ def _eager_mathematics(hides_overflow: bool) -> Call:
     """What the attention classes before 4.53 compute between projection and projection."""
     import torch
 
-    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, Any]:
+    def call(query: Any, key: Any, value: Any, scaling: float, mask: Any = None) -> tuple[Any, Any]:
         logits = torch.matmul(query, key.transpose(2, 3)) * scaling
+        if mask is not None:
+            logits = logits + mask
         if hides_overflow and query.dtype == torch.float16:
             logits = torch.where(torch.isinf(logits), torch.zeros_like(logits), logits)
         weights = torch.softmax(logits, dim=-1, dtype=torch.float32).to(query.dtype)
@@ -122,15 +128,19 @@ def _eager_mathematics(hides_overflow: bool) -> Call:
     return call
 
 
-def _sdpa(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, None]:
+def _sdpa(
+    query: Any, key: Any, value: Any, scaling: float, mask: Any = None, **keywords: Any
+) -> tuple[Any, None]:
     import torch
 
     attention = torch.nn.functional.scaled_dot_product_attention
-    return attention(query, key, value, scale=scaling), None
+    return attention(query, key, value, attn_mask=mask, scale=scaling, **keywords), None
 
 
 def _sdpa_with(backend: str) -> Call:
-    def call(query: Any, key: Any, value: Any, scaling: float) -> tuple[Any, None]:
+    def call(
+        query: Any, key: Any, value: Any, scaling: float, mask: Any = None, **keywords: Any
+    ) -> tuple[Any, None]:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         forced = sdpa_kernel(getattr(SDPBackend, backend))
@@ -138,7 +148,7 @@ def _sdpa_with(backend: str) -> Call:
         with warnings.catch_warnings(record=True) as said, forced:
             warnings.simplefilter("always")
             try:
-                return _sdpa(query, key, value, scaling)
+                return _sdpa(query, key, value, scaling, mask, **keywords)
             except RuntimeError as error:
                 reasons = [str(warning.message).split(" (Triggered")[0] for warning in said]
                 raise RuntimeError("; ".join([*reasons, str(error)])) from error

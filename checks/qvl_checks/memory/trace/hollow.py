@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional, Union
 
 from qvl_checks.memory.trace import flash
-from qvl_checks.memory.trace.ledger import rounded
 from qvl_checks.memory.trace.replacements import Replacements
 from qvl_checks.models.build import model_class
 
@@ -50,18 +49,6 @@ def implementations(attention: Attention) -> dict[str, str]:
         attention = {"": attention or DEFAULT}
     common = attention.get("", DEFAULT)
     return {name: attention.get(name, common) for name in ("text_config", "vision_config")}
-
-
-def weight_sizes(model: Any) -> dict[str, int]:
-    """Bytes as allocated of each parameter and buffer, by name; tied ones under the first."""
-    seen: set[int] = set()
-    found: dict[str, int] = {}
-    for source in (model.named_parameters(), model.named_buffers()):
-        for name, tensor in source:
-            if id(tensor) not in seen:
-                seen.add(id(tensor))
-                found[name] = rounded(tensor.numel() * tensor.element_size())
-    return found
 
 
 def to_fake(model: Any, fake: Callable[[Any, str], Any], torch: Any) -> None:

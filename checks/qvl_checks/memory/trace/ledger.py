@@ -1,4 +1,4 @@
-"""What is allocated on each device, by kind, and the peaks of every stretch of a run. No torch."""
+"""What a traced run allocates and frees, in order, under names. No torch."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 ROUNDING = 512
 """Bytes; the caching allocator hands out multiples of it (``kMinBlockSize``)."""
 WEIGHTS, INPUTS, KV_CACHE, LOGITS = "weights", "inputs", "kv_cache", "logits"
 VISION, TEXT, DECODE = "vision", "text", "decode"
+ALL_SHOWN = 4
+"""How many equal steps leave all their events; later ones mostly leave their rise alone."""
+SHOWN_AGAIN = 16
+"""Every how many-th of the later ones does leave them."""
+
+Event = tuple[int, int, int, int]
+"""(device, block, bytes, module): places in `Ledger.devices` and `Ledger.modules`; bytes as asked
+for, negative when the block is freed. Block 0: the allocated bytes rose so far and fell again."""
+RISE = 0
 
 
 def rounded(size: int) -> int:
     """Bytes that a tensor of ``size`` bytes takes."""
     return (size + ROUNDING - 1) // ROUNDING * ROUNDING
-
-
-@dataclasses.dataclass
-class Usage:
-    """One device during one stretch; every Counter maps a kind to bytes."""
-
-    peak: Counter[str]
-    end: Counter[str]
-    module: str = ""
-    """What was executing at the peak."""
 
 
 @dataclasses.dataclass
@@ -38,16 +37,9 @@ class Stretch:
     """The name of the repeated layers that this stretch is one of; empty: of none."""
     index: int = 0
     """Which of them, in the order in which they run."""
-    devices: dict[str, Usage] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Block:
-    """One live storage."""
-
-    size: int
-    device: str
-    kind: str
+    turn: int = 0
+    """Which pass of the model: 0 before the first, 1 the prefill, then one per new token."""
+    events: list[Event] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -60,13 +52,21 @@ class Largest:
 
 
 class Measure:
-    """How far the allocated bytes rise above where they were."""
+    """What a step did to one device: how far the bytes rose, which blocks came and went."""
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.rise = 0
-        self.passing: list[tuple[str, int, int]] = []
-        """Events of the blocks that came and went, for an equal step."""
+        self.passing: list[Event] = []
+        self._stretch = -1
+        self._calls = 0
+
+    def shown(self, stretch: int) -> bool:
+        """Whether the next equal step, in this stretch, is to leave all of its events."""
+        if stretch != self._stretch:
+            self._stretch, self._calls = stretch, 0
+        self._calls += 1
+        return self._calls <= ALL_SHOWN or self._calls % SHOWN_AGAIN == 0
 
     def look(self, total: int) -> None:
         """A new total."""
@@ -77,135 +77,124 @@ class Ledger:
     """Books every allocation under a kind; `begin` closes one stretch and opens the next."""
 
     def __init__(self) -> None:
-        self.live: dict[str, Counter[str]] = {}
-        self.stretches: list[Stretch] = []
+        self.devices: list[str] = []
+        self.modules: list[str] = [""]
+        self.stretches: list[Stretch] = [Stretch(phase=TEXT)]
+        self.kinds: dict[int, str] = {}
+        """Of every block that ever was, the last one it was booked under."""
         self.largest: dict[str, Largest] = {}
-        self.events: list[tuple[str, int, int]] = []
-        """(device, block, bytes), bytes negative when it is freed: for a replay."""
-        self.kind = WEIGHTS
+        self.kind = INPUTS
         """Under which new blocks are booked."""
-        self.module = ""
-        self._blocks: dict[int, Block] = {}
-        self._totals: Counter[str] = Counter()
-        self._peaks: Counter[str] = Counter()
-        self._serial = 0
-        self._measures: list[tuple[str, Measure]] = []
-        self._stretch = Stretch(phase=TEXT)
-        self.stretches.append(self._stretch)
+        self._module = 0
+        self._places: dict[str, int] = {}
+        self._names: dict[str, int] = {"": 0}
+        self._alive: dict[int, tuple[int, int]] = {}
+        self._totals: Counter[int] = Counter()
+        self._serial = RISE
+        self._measures: list[tuple[int, Measure]] = []
 
-    def begin(self, phase: str, stack: str = "", index: int = 0) -> None:
-        """From here on, peaks belong to a new stretch."""
-        self.close()
-        self._stretch = Stretch(phase=phase, stack=stack, index=index)
-        self.stretches.append(self._stretch)
-        for device in self.live:
-            self._open(device)
+    @property
+    def module(self) -> str:
+        """What is executing."""
+        return self.modules[self._module]
 
-    def close(self) -> None:
-        """Note what is alive at the end of the present stretch."""
-        for device, kinds in self.live.items():
-            self._usage(device).end = Counter(kinds)
+    @module.setter
+    def module(self, name: str) -> None:
+        if name not in self._names:
+            self._names[name] = len(self.modules)
+            self.modules.append(name)
+        self._module = self._names[name]
+
+    def place(self, device: str) -> int:
+        """The number by which events name a device."""
+        if device not in self._places:
+            self._places[device] = len(self.devices)
+            self.devices.append(device)
+        return self._places[device]
+
+    def begin(self, phase: str, stack: str = "", index: int = 0, turn: int = 0) -> None:
+        """From here on, events belong to a new stretch."""
+        self.stretches.append(Stretch(phase, stack, index, turn))
 
     def allocate(self, device: str, size: int, shape: Any = (), dtype: str = "") -> int:
         """Book a storage of ``size`` bytes; returns its number, by which it is freed."""
-        size = rounded(size)
-        self._serial += 1
-        self._blocks[self._serial] = Block(size, device, self.kind)
-        self.live.setdefault(device, Counter())[self.kind] += size
-        self._totals[device] += size
-        self.events.append((device, self._serial, size))
-        if self.kind != WEIGHTS:
-            known = self.largest.get(device)
-            if known is None or size > known.size:
-                self.largest[device] = Largest(size, tuple(shape), dtype)
-        self._look(device, 0)
-        return self._serial
+        number = self._new(self.place(device), size)
+        known = self.largest.get(device)
+        if known is None or rounded(size) > known.size:
+            self.largest[device] = Largest(rounded(size), tuple(shape), dtype)
+        return number
 
     def free(self, number: int) -> None:
         """The storage is gone."""
-        block = self._blocks.pop(number)
-        self.live[block.device][block.kind] -= block.size
-        self._totals[block.device] -= block.size
-        self.events.append((block.device, number, -block.size))
+        place, size = self._alive.pop(number)
+        self._totals[place] -= rounded(size)
+        if size:
+            self._note(place, number, -size)
 
     def rebook(self, number: int, kind: str) -> None:
         """It turned out to be of another kind."""
-        block = self._blocks[number]
-        self.live[block.device][block.kind] -= block.size
-        self.live[block.device][kind] += block.size
-        block.kind = kind
+        self.kinds[number] = kind
 
     def scratch(self, device: str, *sizes: int) -> None:
         """Memory that a kernel takes and gives back unseen, all of ``sizes`` at once."""
-        extra = sum(map(rounded, sizes))
-        if not extra:
-            return
-        numbers = []
-        for size in sizes:
-            self._serial += 1
-            numbers.append(self._serial)
-            self.events.append((device, self._serial, rounded(size)))
-        self._look(device, extra)
-        self.events.extend((device, number, -rounded(size)) for number, size in zip(numbers, sizes))
+        place = self.place(device)
+        for number in [self._new(place, size) for size in sizes]:
+            self.free(number)
 
     def again(self, device: str, measure: Measure) -> None:
-        """The rise and the passing blocks of a step equal to a measured one."""
-        self._look(device, measure.rise)
+        """The rise and the passing blocks of a step equal to a measured one.
+
+        Of very many steps most leave their rise alone: what the allocator does for one of them it
+        does for the next.
+        """
+        place = self.place(device)
+        if not measure.shown(len(self.stretches)):
+            self._look(place, measure.rise)
+            self._note(place, RISE, measure.rise)
+            return
         fresh: dict[int, int] = {}
-        for where, number, size in measure.passing:
-            if number not in fresh:
-                self._serial += 1
-                fresh[number] = self._serial
-            self.events.append((where, fresh[number], size))
+        for _, number, size, _ in measure.passing:
+            if size > 0:
+                fresh[number] = self._new(place, size)
+            else:
+                self.free(fresh.pop(number))
 
     @contextlib.contextmanager
     def measured(self, device: str) -> Iterator[Measure]:
-        """Measure the rise on a device during the block."""
-        measure = Measure(self._totals[device])
-        first = len(self.events)
-        self._measures.append((device, measure))
+        """Measure what the block does to a device; no new stretch may begin within."""
+        place = self.place(device)
+        measure = Measure(self._totals[place])
+        measure.shown(len(self.stretches))
+        events = self.stretches[-1].events
+        first = len(events)
+        self._measures.append((place, measure))
         try:
             yield measure
         finally:
             self._measures.pop()
-        inside = self.events[first:]
-        born = {number for _, number, size in inside if size > 0}
-        gone = {number for _, number, size in inside if size < 0}
+        inside = [event for event in events[first:] if event[0] == place and event[1] != RISE]
+        born = {number for _, number, size, _ in inside if size > 0}
+        gone = {number for _, number, size, _ in inside if size < 0}
         measure.passing = [event for event in inside if event[1] in born & gone]
 
     def total(self, device: str) -> int:
         """Bytes alive on the device."""
-        return self._totals[device]
+        return self._totals[self.place(device)]
 
-    def _look(self, device: str, extra: int) -> None:
-        total = self._totals[device] + extra
+    def _new(self, place: int, size: int) -> int:
+        self._serial += 1
+        self._alive[self._serial] = place, size
+        self.kinds[self._serial] = self.kind
+        self._totals[place] += rounded(size)
+        if size:
+            self._note(place, self._serial, size)
+        self._look(place, 0)
+        return self._serial
+
+    def _note(self, place: int, number: int, size: int) -> None:
+        self.stretches[-1].events.append((place, number, size, self._module))
+
+    def _look(self, place: int, extra: int) -> None:
         for measured, measure in self._measures:
-            if measured == device:
-                measure.look(total)
-        if device in self._stretch.devices and total <= self._peaks[device]:
-            return
-        usage = self._usage(device)
-        usage.peak = Counter(self.live.get(device, Counter()))
-        usage.peak[self.kind] += extra
-        usage.module = self.module
-        self._peaks[device] = total
-
-    def _usage(self, device: str) -> Usage:
-        if device not in self._stretch.devices:
-            self._open(device)
-        return self._stretch.devices[device]
-
-    def _open(self, device: str) -> None:
-        kinds = self.live.get(device, Counter())
-        self._stretch.devices[device] = Usage(Counter(kinds), Counter(kinds), self.module)
-        self._peaks[device] = self._totals[device]
-
-
-def worst(stretches: list[Stretch], device: str, phase: Optional[str] = None) -> Optional[Stretch]:
-    """The stretch (of one phase, if given) with the device's highest peak."""
-    found = [
-        stretch
-        for stretch in stretches
-        if device in stretch.devices and phase in (None, stretch.phase)
-    ]
-    return max(found, key=lambda one: sum(one.devices[device].peak.values()), default=None)
+            if measured == place:
+                measure.look(self._totals[place] + extra)

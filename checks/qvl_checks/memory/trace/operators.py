@@ -22,7 +22,7 @@ class Storages:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._known: dict[int, tuple[int, Any]] = {}
+        self._known: dict[int, tuple[Optional[int], Any]] = {}
 
     def see(self, tensor: Any) -> None:
         """A tensor has appeared; views of known storages change nothing."""
@@ -36,14 +36,21 @@ class Storages:
         number = self.ledger.allocate(str(tensor.device), storage.nbytes(), tensor.shape, dtype)
         self._known[key] = number, weakref.ref(storage, lambda _: self._gone(key))
 
+    def ignore(self, tensor: Any) -> None:
+        """Never book this tensor's storage: a weight, which is accounted for elsewhere."""
+        storage = tensor.untyped_storage()
+        self._known[storage._cdata] = None, storage
+
     def rebook(self, tensor: Any, kind: str) -> None:
         """A tensor's storage turned out to be of this kind."""
         known = self._known.get(tensor.untyped_storage()._cdata)
-        if known is not None:
+        if known is not None and known[0] is not None:
             self.ledger.rebook(known[0], kind)
 
     def _gone(self, key: int) -> None:
-        self.ledger.free(self._known.pop(key)[0])
+        number, _ = self._known.pop(key)
+        if number is not None:
+            self.ledger.free(number)
 
 
 def operators(torch: Any, fake_mode: Any, storages: Storages) -> Any:

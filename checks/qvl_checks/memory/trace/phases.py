@@ -63,9 +63,9 @@ class Follower:
             self._passes += not name
             self._update()
             if stack:
-                self._ledger.begin(self._phase, stack, index)
-            elif self._stack_ends:
-                self._ledger.begin(self._phase)
+                self._ledger.begin(self._phase, stack, index, self._passes)
+            elif self._stack_ends or not name:
+                self._ledger.begin(self._phase, turn=self._passes)
             self._stack_ends = False
 
         return enter
@@ -85,7 +85,7 @@ class Follower:
         self._ledger.kind = TEXT if phase == DECODE else phase
         if phase != self._phase:
             self._phase = phase
-            self._ledger.begin(phase)
+            self._ledger.begin(phase, turn=self._passes)
 
 
 def phase_of(path: list[str], passes: int) -> str:

@@ -11,9 +11,18 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     """Per device: weights, peak, phase and module of the peak, largest tensor, terms; bytes.
 
     The workload's fields are those of WorkloadFacts; ``attention`` may also map sub-configs to
-    names; further keys: ``mode`` (``generate`` or ``forward``), ``capability`` ([major, minor] of
-    the GPU), ``depth`` (``reduced`` or ``full``; only the latter tells what is reserved) and
-    ``resize`` (False: the processor's limits on pixels do not apply).
+    names; further keys:
+
+    - ``gpus``: one {capacity_bytes, context_bytes, others_bytes} per GPU; without it nothing is
+      said about what fits
+    - ``mode``: ``generate`` or ``forward``
+    - ``capability``: [major, minor] of the GPU
+    - ``expandable_segments``: how the allocator is set
+    - ``max_pixels``, ``min_pixels``: the processor's limits, if not the checkpoint's own;
+      ``resize`` False: none
+    - ``loading``: ``from_pretrained``, or ``one_by_one``: no release reserves the room for all
+      weights beforehand
+    - ``depth``: ``reduced``, or ``full``: every layer is traced
     """
     # Nothing here may wake a driver, or take memory on a card, through a lazy initialisation.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""

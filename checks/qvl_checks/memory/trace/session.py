@@ -34,6 +34,15 @@ class Session:
         self.storages.see(made)
         return made
 
+    def weight(self, shape: Any, dtype: Any, device: Any) -> Any:
+        """A tensor on a fake device that the ledger does not book."""
+        from torch.utils._python_dispatch import _disable_current_modes
+
+        with _disable_current_modes(), self.fake_mode:
+            made = self.torch.empty(shape, dtype=dtype, device=device)
+        self.storages.ignore(made)
+        return made
+
 
 @contextlib.contextmanager
 def session(torch: Any, capability: tuple[int, int]) -> Iterator[Session]:
@@ -52,7 +61,6 @@ def session(torch: Any, capability: tuple[int, int]) -> Iterator[Session]:
         stack.enter_context(mode)
         stack.enter_context(_functions(torch, python_level, Sdpa(torch, capability)))
         yield Session(torch, fake_mode, mode, storages)
-    storages.ledger.close()
 
 
 def _functions(torch: Any, python_level: PythonLevel, sdpa: Sdpa) -> Any:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from qvl_checks.memory.trace.allocator import MIB, Allocator, OutOfMemory, replay, segment_size
+from qvl_checks.memory.trace.allocator import MIB, Allocator, OutOfMemory, segment_size
 
 GIB = 2**30
 
@@ -114,10 +114,16 @@ def test_a_segment_in_use_cannot_be_taken_back() -> None:
 
 
 def test_expandable_segments_join_what_ordinary_ones_keep_apart() -> None:
-    events = [("cuda:0", 1, 30 * MIB), ("cuda:0", 2, 30 * MIB)]
-    events += [("cuda:0", 1, -30 * MIB), ("cuda:0", 2, -30 * MIB), ("cuda:0", 3, 60 * MIB)]
-    assert replay(events, "cuda:0").reserved == 120 * MIB
-    assert replay(events, "cuda:0", expandable=True).reserved == 60 * MIB
+    reserved = []
+    for expandable in (False, True):
+        allocator = Allocator(expandable=expandable)
+        allocator.allocate(1, 30 * MIB)
+        allocator.allocate(2, 30 * MIB)
+        allocator.release(1)
+        allocator.release(2)
+        allocator.allocate(3, 60 * MIB)
+        reserved.append(allocator.reserved)
+    assert reserved == [120 * MIB, 60 * MIB]
 
 
 def test_expandable_segments_grow_by_pages_and_use_their_free_end() -> None:
@@ -128,9 +134,28 @@ def test_expandable_segments_grow_by_pages_and_use_their_free_end() -> None:
     assert allocator.reserved == 60 * MIB
 
 
-def test_a_replay_keeps_to_its_device() -> None:
-    events = [("cuda:0", 1, 512), ("cuda:1", 2, GIB)]
-    assert replay(events, "cuda:0").reserved == 2 * MIB
+def test_an_expandable_segment_fills_holes_before_its_free_end() -> None:
+    allocator = Allocator(expandable=True)
+    for key, size in enumerate((30, 30, 10)):
+        allocator.allocate(key, size * MIB)
+    allocator.release(0)
+    # Free: 30 MiB in front, 10 MiB at the end.
+    allocator.allocate(9, 10 * MIB)
+    allocator.allocate(8, 20 * MIB)
+    assert allocator.reserved == 80 * MIB
+
+
+def test_a_full_device_takes_single_pages_back_from_expandable_segments() -> None:
+    allocator = Allocator(100 * MIB, expandable=True)
+    for key in range(4):
+        allocator.allocate(key, 20 * MIB)
+    allocator.release(1)
+    allocator.release(2)
+    allocator.allocate(9, 60 * MIB)
+    assert allocator.reserved == 100 * MIB
+    with pytest.raises(OutOfMemory) as failure:
+        allocator.allocate(10, 20 * MIB)
+    assert failure.value.allocated == 100 * MIB
 
 
 @pytest.mark.parametrize("expandable", [False, True])

@@ -1,0 +1,114 @@
+"""The workload as the tracer takes it: sizes after the processor, everything else checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from qvl_checks.memory.pixels import limits, resized
+from qvl_checks.models.build import MERGE
+
+CONTEXT_BYTES = 706_740_224
+"""What a process takes on a GPU before its first tensor, kernels loaded: measured on an H100 and on
+H200s with torch 2.11 (CUDA 13.0)."""
+DEFAULT_CAPABILITY = (9, 0)
+ANY_SIZE = (1, 2**62)
+"""Limits in pixels that no image meets."""
+DTYPES = ("bfloat16", "float16", "float32")
+MODES = ("generate", "forward")
+
+
+class Unsupported(Exception):
+    """This cannot be predicted; the message says why in one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A GPU that the model may be put on; bytes."""
+
+    capacity: Optional[int] = None
+    context: int = CONTEXT_BYTES
+    others: int = 0
+
+    @property
+    def usable(self) -> Optional[int]:
+        """What torch may reserve; None: without limit."""
+        return None if self.capacity is None else self.capacity - self.context - self.others
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """What is run, on what."""
+
+    images: tuple[tuple[int, int], ...]
+    """(width, height) in pixels, as the processor makes them."""
+    videos: tuple[tuple[int, int, int], ...]
+    """(width, height, frames), as the processor makes them."""
+    text_tokens: int
+    new_tokens: int
+    batch: int
+    dtype: str
+    attention: Any
+    mode: str
+    capability: tuple[int, int]
+    cards: tuple[Card, ...]
+    stated: Mapping[str, Any]
+    """Everything as it was stated."""
+
+    @property
+    def expandable(self) -> bool:
+        """Whether the allocator uses expandable segments."""
+        return bool(self.stated.get("expandable_segments"))
+
+
+def parse(stated: Mapping[str, Any], config: Any, folder: Optional[str]) -> Workload:
+    """The workload behind a request's ``workload``.
+
+    Raises:
+        Unsupported: a value that no release knows.
+    """
+    patch = config.vision_config.patch_size
+    bounds = _bounds(stated, patch, folder)
+    dtype = stated.get("dtype") or "bfloat16"
+    mode = stated.get("mode") or "generate"
+    if dtype not in DTYPES:
+        raise Unsupported(f"weights of dtype {dtype} cannot be traced; known: {', '.join(DTYPES)}")
+    if mode not in MODES:
+        raise Unsupported(f"mode {mode!r} is unknown; known: {', '.join(MODES)}")
+    return Workload(
+        images=tuple(
+            resized(width, height, patch * MERGE, *bounds)
+            for width, height in stated.get("images") or ()
+        ),
+        videos=(),
+        text_tokens=stated.get("text_tokens", 0),
+        new_tokens=stated.get("new_tokens") or 1,
+        batch=stated.get("batch") or 1,
+        dtype=dtype,
+        attention=stated.get("attention"),
+        mode=mode,
+        capability=tuple(stated.get("capability") or DEFAULT_CAPABILITY),
+        cards=_cards(stated.get("gpus")),
+        stated=stated,
+    )
+
+
+def _bounds(stated: Mapping[str, Any], patch: int, folder: Optional[str]) -> tuple[int, int]:
+    if not stated.get("resize", True):
+        return ANY_SIZE
+    fewest, most = limits(patch, folder)
+    return stated.get("min_pixels") or fewest, stated.get("max_pixels") or most
+
+
+def _cards(gpus: Any) -> tuple[Card, ...]:
+    if not gpus:
+        return (Card(),)
+    return tuple(
+        Card(
+            gpu["capacity_bytes"],
+            CONTEXT_BYTES if gpu.get("context_bytes") is None else gpu["context_bytes"],
+            gpu.get("others_bytes") or 0,
+        )
+        for gpu in gpus
+    )

@@ -22,6 +22,8 @@ so their errors lie within a small factor of each other."""
 FLOOR = {"bfloat16": 2**-7, "float16": 2**-10}
 """Relative errors below this are rounding, whatever sdpa manages."""
 
+DEADLY = {"crashed": "ends the process", "timed_out": "does not come back"}
+
 
 @check("attention.flash-attn-wrong-results")
 def flash_attn_wrong_results(kernel: FlashAttnKernelFacts) -> Judgement:
@@ -32,8 +34,18 @@ def flash_attn_wrong_results(kernel: FlashAttnKernelFacts) -> Judgement:
         if not kernel.cuda:
             return not_applicable(f"no kernel was run: {kernel.not_run_because}")
         return blocked("flash-attn cannot be imported (attention.flash-attn-import-failed)")
+    if kernel.kernel_status in DEADLY:
+        return failed(
+            f"flash-attn's kernel {DEADLY[kernel.kernel_status]}: {kernel.kernel_error}",
+            "It was called on small random tensors in a process of its own, which did not survive "
+            "it or did not come back. A program that uses it ends in the same way, usually "
+            "without a traceback.",
+            confidence=Confidence.MEASURED,
+            evidence={"status": kernel.kernel_status, "module": sorted(kernel.modules)},
+            fixes=[USE_SDPA],
+        )
     if kernel.kernel_status != "ok":
-        return inconclusive(f"the kernel did not come back: {kernel.kernel_error}")
+        return inconclusive(f"the kernel could not be called: {kernel.kernel_error}")
     measured = [row for row in kernel.rows if not row.reason]
     wrong = [row for row in measured if _wrong(row)]
     unable = [row for row in kernel.rows if row.reason]

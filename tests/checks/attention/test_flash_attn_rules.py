@@ -232,13 +232,27 @@ def test_wrong_results_without_a_run() -> None:
     loaded = {"flash_attn": FlashModule(status="ok")}
     unrun = FlashAttnKernelFacts(modules=loaded, not_run_because="torch sees no CUDA device")
     broken = FlashAttnKernelFacts(modules={"flash_attn": FlashModule(status="raised")}, cuda=True)
-    dead = FlashAttnKernelFacts(
-        modules=loaded, ran=True, kernel_status="crashed", kernel_error="ended by SIGSEGV"
+    full = FlashAttnKernelFacts(
+        modules=loaded, ran=True, kernel_status="raised", kernel_error="out of memory"
     )
     outcomes = [
-        flash_attn_wrong_results.judge(kernel=facts).outcome for facts in (unrun, broken, dead)
+        flash_attn_wrong_results.judge(kernel=facts).outcome for facts in (unrun, broken, full)
     ]
     assert outcomes == [Outcome.NOT_APPLICABLE, Outcome.BLOCKED, Outcome.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize("status", ["crashed", "timed_out"])
+def test_a_kernel_that_ends_its_process_fails(status: str) -> None:
+    dead = FlashAttnKernelFacts(
+        modules={"flash_attn": FlashModule(status="ok")},
+        ran=True,
+        kernel_status=status,
+        kernel_error="ended by SIGSEGV",
+    )
+    judgement = flash_attn_wrong_results.judge(kernel=dead)
+    assert judgement.outcome is Outcome.FAIL
+    assert "SIGSEGV" in judgement.title
+    assert judgement.fixes
 
 
 @pytest.mark.parametrize(

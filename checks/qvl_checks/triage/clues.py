@@ -12,6 +12,7 @@ from .knowledge import Family, Size, knowledge
 from .lexicon import CONCEPTS
 from .model import Environment
 from .page import Page
+from .sentences import Sentences
 
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
@@ -28,12 +29,45 @@ class Clues:
         self.page = page
         self.environment = environment or Environment()
         self._concepts: dict[str, int | None] = {}
+        self._said: dict[str, frozenset[int]] = {}
 
     @cached_property
     def prose(self) -> str:
         """The part of the text in which concepts are looked for."""
         low = self.page.low
         return low if len(low) <= CONCEPT_CHARACTERS else low[-CONCEPT_CHARACTERS:]
+
+    @cached_property
+    def sentences(self) -> Sentences:
+        """The sentences of `prose`."""
+        return Sentences(self.prose)
+
+    def said(self, name: str) -> frozenset[int]:
+        """Indices of the sentences that express `name` of the lexicon (``word:…``: that hold a
+        word with this beginning).
+        """
+        if name not in self._said:
+            word = name.removeprefix("word:")
+            if word != name:
+                # As in `word`: a CJK sign is no border of a word.
+                border = r"(?<![a-z0-9])" if word[0].isascii() and word[0].isalnum() else ""
+                pattern = re.compile(border + re.escape(word.lower()))
+                self._said[name] = self.sentences.saying(pattern)
+            elif self.concept(name):
+                self._said[name] = self.sentences.saying(CONCEPTS[name])
+            else:
+                self._said[name] = frozenset()
+        return self._said[name]
+
+    def line_of(self, sentence: int) -> int:
+        """Index of the line on which a sentence begins to say something."""
+        text = self.sentences.text(sentence)
+        start = self.sentences.start(sentence) + len(text) - len(text.lstrip())
+        return self.page.line_at(start + len(self.page.low) - len(self.prose))
+
+    def says_near(self, name: str, start: int, end: int) -> bool:
+        """Does ``prose[start:end]`` express `name` of the lexicon?"""
+        return CONCEPTS[name].search(self.prose, start, end) is not None
 
     def concept(self, name: str) -> bool:
         """Does the text express `name` of the lexicon?"""
@@ -62,20 +96,23 @@ class Clues:
             at = prose.find(wanted, at + 1)
         return None
 
-    @cached_property
-    def families(self) -> tuple[str, ...]:
-        """Model types of the families named in the text, in the order of `marks.FAMILIES`."""
-        found: list[str] = []
-        low = self.page.low
-        for model_type, pattern in marks.FAMILIES:
-            if pattern.search(low):
-                found.append(model_type)
+    def families_in(self, low: str) -> list[str]:
+        """Model types of the families named in a lower-cased text, in the order of
+        `marks.FAMILIES`.
+        """
+        found = [model_type for model_type, pattern in marks.FAMILIES if pattern.search(low)]
         if (
             "qwen3_vl_moe" in found
             and "qwen3_vl" in found
             and not re.search(r"qwen3_?vl(?!_?moe|-(?:30|235)b)", low)
         ):
             found.remove("qwen3_vl")
+        return found
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Model types of the families named in the text, in the order of `marks.FAMILIES`."""
+        found = self.families_in(self.page.low)
         if not found and self.environment.model_type in knowledge().families:
             found.append(str(self.environment.model_type))
         return tuple(found)

@@ -37,7 +37,9 @@ VL_MARKS = re.compile(
     r"mrope|process_vision_info",
     re.ASCII,
 )
-ANY_QWEN = re.compile(r"qwen(?![-_ ]?(?:image|audio|tts|coder|agent|edit))|qwq|通义", re.ASCII)
+ANY_QWEN = re.compile(
+    r"qwen(?![\d.]{0,4}[-_ ]?(?:image|audio|tts|asr|coder|agent|edit))|qwq|通义", re.ASCII
+)
 OTHERS = re.compile(
     r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|"
     r"\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"

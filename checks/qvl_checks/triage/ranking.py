@@ -120,6 +120,10 @@ EXPLAINS: dict[str, frozenset[str]] = {
     ),
     "devices.slow-conv3d": frozenset({"attention.linear-attention-fallback"}),
     "memory.cross-image-attention-memory": frozenset({"memory.unbounded-image-size"}),
+    "memory.vision-attention-memory": frozenset(
+        {"memory.first-gpu-overloaded", "memory.dispatch-undone"}
+    ),
+    "devices.tensors-on-different-devices": frozenset({"video.frame-times-dropped"}),
 }
 #: A cause at or above this score is likely enough to stand before what it explains.
 LIKELY = 70.0

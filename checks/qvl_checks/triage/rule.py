@@ -27,6 +27,7 @@ OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
+    `together`: concepts and words that one sentence has to hold (see `together`).
 
     `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of
     their own. `note` is added to the explanation.
@@ -35,6 +36,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     score: int
     says: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     note: str = ""
@@ -99,6 +101,21 @@ def holds(case: Case, condition: str) -> tuple[bool, int | None]:
     return False, None
 
 
+def together(case: Case, conditions: tuple[str, ...]) -> int | None:
+    """The line of the first sentence in which every one of the conditions holds, or None.
+
+    A condition is ``a|b|c``, its parts concepts of the lexicon or ``word:beginning of a word``.
+    """
+    clues = case.clues
+    common: frozenset[int] | None = None
+    for condition in conditions:
+        said = frozenset[int]().union(*(clues.said(part) for part in condition.split("|")))
+        common = said if common is None else common & said
+        if not common:
+            return None
+    return clues.line_of(min(common)) if common else None
+
+
 def apply(rule: Rule, case: Case) -> Hit | None:
     """The rule's hit on this case, if it fires."""
     lines: list[int] = []
@@ -115,6 +132,11 @@ def apply(rule: Rule, case: Case) -> Hit | None:
         or (rule.numeric and case.clues.engine in OWN_KERNELS)
     ):
         return None
+    if rule.together:
+        sentence = together(case, rule.together)
+        if sentence is None:
+            return None
+        lines.append(sentence)
     for condition in rule.needs:
         true, line = holds(case, condition)
         if not true:

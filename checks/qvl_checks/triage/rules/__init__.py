@@ -26,6 +26,7 @@ TABLES = (
     "checkpoint",
     "generation",
     "kv_cache",
+    "told",
 )
 DETECTORS: tuple[Detector, ...] = (
     *names.DETECTORS,

@@ -25,7 +25,7 @@ def token_counts(case: Case) -> Iterator[Hit]:
     low = case.page.low
     found_counts = list(_COUNTS.finditer(low))
     match = found_counts[-1] if found_counts else None
-    if match and ("features and" in low or "tokens do not match" in low):
+    if match and ("features and" in low or "tokens do not match" in low or case.clues.qwen_vl):
         tokens, features = int(match.group(1)), int(match.group(2))
         relation, note = _relation(tokens, features)
         facts: dict[str, Computed] = {"tokens": tokens, "features": features, "relation": relation}

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from ..model import Computed, Fix
+from ..model import Computed
 from ..rule import Case, Hit
+from .names.packages import OPTIONAL, install
 
 _V = "versions."
 
@@ -30,28 +31,6 @@ _ASKED_FOR = re.compile(
     r"please install [^\n]{0,30}pip install ['\"`]{0,2}([\w-]{2,30})|"
     r"`([\w-]{2,30})` is not installed"
 )
-_OPTIONAL: dict[str, str] = {
-    "accelerate": "accelerate",
-    "bitsandbytes": "bitsandbytes",
-    "qwen_vl_utils": "qwen-vl-utils",
-    "qwen_omni_utils": "qwen-omni-utils",
-    "decord": "decord",
-    "av": "av",
-    "torchcodec": "torchcodec",
-    "peft": "peft",
-    "optimum": "optimum",
-    "auto_gptq": "auto-gptq",
-    "gptqmodel": "gptqmodel",
-    "awq": "autoawq",
-    "compressed_tensors": "compressed-tensors",
-    "hqq": "hqq",
-    "sentencepiece": "sentencepiece",
-    "einops": "einops",
-    "safetensors": "safetensors",
-    "librosa": "librosa",
-    "soundfile": "soundfile",
-    "kernels": "kernels",
-}
 _ALWAYS = {
     "accelerate",
     "bitsandbytes",
@@ -169,17 +148,17 @@ def optional_packages(case: Case) -> Iterator[Hit]:
     for phrase, package in _REQUIRES:
         line = case.page.says(phrase)
         if line is not None:
-            yield _install(package, line, 92)
+            yield install(package, line, 92)
             return
     for match in list(_ASKED_FOR.finditer(case.page.low))[-2:]:
-        asked_for = _OPTIONAL.get((match.group(1) or match.group(2)).replace("-", "_"))
+        asked_for = OPTIONAL.get((match.group(1) or match.group(2)).replace("-", "_"))
         if asked_for and case.clues.qwen:
-            yield _install(asked_for, case.page.line_at(match.start()), 80)
+            yield install(asked_for, case.page.line_at(match.start()), 80)
     for match in list(_MISSING.finditer(case.page.low))[-3:]:
         name = match.group(1).split(".")[0]
-        known = _OPTIONAL.get(name)
+        known = OPTIONAL.get(name)
         if known and (name in _ALWAYS or case.clues.qwen or "transformers" in case.page.low):
-            yield _install(known, case.page.line_at(match.start()), 90)
+            yield install(known, case.page.line_at(match.start()), 90)
         elif name == "flash_attn_2_cuda":
             yield Hit(
                 "attention.flash-attn-abi-mismatch",
@@ -205,24 +184,6 @@ def optional_packages(case: Case) -> Iterator[Hit]:
             )
         elif name == "tiktoken" and case.clues.legacy:
             yield Hit("versions.legacy-chat-environment", 90, [case.page.line_at(match.start())])
-
-
-def _install(package: str, line: int, score: float) -> Hit:
-    return Hit(
-        "versions.optional-package-missing",
-        score,
-        [line],
-        {"package": package},
-        [f"The package that is missing is {package}."],
-        [
-            Fix(
-                "command",
-                f"python -m pip install {package}",
-                "review",
-                "with the same python that runs the script",
-            )
-        ],
-    )
 
 
 _UPGRADE_ONLY = ("accuracy_drop", "different_output")

@@ -29,6 +29,16 @@ def family_of(folded: str) -> tuple[str, Family] | None:
     return None
 
 
+def upgrade(since: str) -> Fix:
+    """The command that brings the first release that has a class."""
+    return Fix(
+        "command",
+        f'python -m pip install -U "transformers>={since}"',
+        "review",
+        "with the same python that runs the script",
+    )
+
+
 def outdated(case: Case, family: Family) -> bool:
     return any(v >= Version(family.since) for v in case.clues.transformers_versions)
 
@@ -54,12 +64,5 @@ def missing_class(case: Case, raw: str, line: int, score: float) -> Hit | None:
             "compare `transformers.__file__` and `sys.executable` with the location that `pip "
             "show transformers` prints."
         )
-    fixes = [
-        Fix(
-            "command",
-            f'python -m pip install -U "transformers>={family.since}"',
-            "review",
-            "with the same python that runs the script",
-        )
-    ]
+    fixes = [upgrade(family.since)]
     return Hit("versions.model-class-missing", score, [line], computed, notes, fixes)

@@ -116,6 +116,14 @@ def _classify_import(case: Case, name: str, module: str, line: int) -> Iterator[
                 )
             ],
         )
+    elif module.startswith("transformers.models.") and case.clues.qwen and case.clues.engine:
+        yield Hit(
+            "versions.framework-model-skew",
+            82,
+            [line],
+            {"name": name, "module": module},
+            ["The serving engine was written for another release of transformers than this one."],
+        )
     elif (
         from_transformers
         and raw

@@ -97,6 +97,8 @@ class Program:
                 return named or frozenset({own})
             return frozenset({own})
         named = self.named_families(load)
+        if named == {knowledge.LEGACY} and load.cls in knowledge.NEVER_LEGACY:
+            return frozenset()
         if named:
             return named
         texts = [text_of(alt.item) for alt in on_path(load.source, load.path)]
@@ -230,7 +232,10 @@ class Program:
         """Whether surrounding conditions look at the model, so that its id at this place is not
         the default one.
         """
-        if any(isinstance(key, tuple) and key[0] == "lookup" for key, _, _ in load.path):
+        lookups = {
+            part for part in load.path if isinstance(part[0], tuple) and part[0][0] == "lookup"
+        }
+        if lookups and not all(lookups <= alt.guard for alt in on_path(load.source, load.path)):
             return True
         tests = [key for key, _, _ in load.path if isinstance(key, str)]
         soft = any(alt.soft for alt in load.source)

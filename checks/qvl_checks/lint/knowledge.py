@@ -14,6 +14,8 @@ BIASED = QWEN2 | {"qwen2_5_omni"}
 QWEN3 = frozenset({"qwen3_vl", "qwen3_vl_moe"})
 ANY_VL = QWEN2 | QWEN3
 LEGACY = "qwen_vl"
+NEVER_LEGACY = {"AutoModelForVision2Seq", "AutoModelForImageTextToText"}
+"""Classes that never loaded the first Qwen-VL: its name is that of a folder or a topic."""
 CAUSAL_ACCEPTED = frozenset({"qwen3_5", "qwen3_5_moe", "qwen4_exp", LEGACY})
 
 _CLASS_PREFIXES = (
@@ -74,11 +76,14 @@ def families_of_name(text: str) -> frozenset[str]:
     Qwen-VL.
     """
     parts = [part for part in text.lower().replace("\\", "/").split("/") if part]
-    for candidate in (*reversed(parts), text.lower()):
+    for number, candidate in enumerate((*reversed(parts), text.lower())):
         if _OTHERS.search(candidate):
             return frozenset()
         for pattern, family in _NAMES:
             if pattern.search(candidate):
+                if family == LEGACY and number:
+                    # A folder called Qwen-VL holds anything.
+                    return frozenset()
                 return _with_mixture(family, candidate)
     return frozenset()
 

@@ -12,6 +12,7 @@ from .values import (
     UNKNOWN,
     Alt,
     ClassItem,
+    Const,
     DictItem,
     FunctionItem,
     Item,
@@ -30,6 +31,8 @@ PARTS_OF_PROCESSOR = {
     "image_processor": "image_processor",
     "video_processor": "image_processor",
 }
+ENUM_VALUE = {"value", "_value_"}
+"""Members of an enum are followed as their values."""
 SELF_LIKE = {"module", "base_model", "_orig_mod", "pretrained_model"}
 
 
@@ -42,6 +45,8 @@ def builtin(name: str) -> Item:
 
 def read(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
     """The value of `base.name`."""
+    if name in ENUM_VALUE and all(isinstance(alt.item, Const) for alt in base):
+        return base
     if len(base) == 1 and not base[0].guard:
         return on_path(_read_one(frame, base[0].item, name, node), frame.path) or UNKNOWN
     results: list[Value] = []
@@ -53,6 +58,8 @@ def read(frame: Frame, base: Value, name: str, node: ast.AST) -> Value:
 
 def _read_one(frame: Frame, item: Item, name: str, node: ast.AST) -> Value:
     if isinstance(item, Ref):
+        if item.name.endswith("flags.FLAGS"):
+            return frame.world.flags.get(name, UNKNOWN)
         if item.name.startswith("transformers"):
             frame.emit(ReadName(frame.site(node), name=f"{item.name}.{name}"))
         return of(Ref(f"{item.name}.{name}"), frame.site(node))

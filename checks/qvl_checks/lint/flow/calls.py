@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import attributes, expressions, instances, library, methods, parameters
+from . import attributes, expressions, instances, library, methods, parameters, records
 from .frame import MAX_DEPTH, Frame, World
 from .guards import contradicts
 from .module import Module
@@ -135,6 +135,8 @@ def _call_method(
         method = attributes.find_method(receiver.cls, item.name)
         if method is not None:
             return inline(frame, method, [of(receiver), *args], keywords)
+        if records.is_record_method(receiver, item.name):
+            return records.as_dict(of(receiver))
     if isinstance(receiver, ClassItem):
         method = attributes.find_method(receiver, item.name)
         if method is not None:

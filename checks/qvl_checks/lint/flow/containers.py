@@ -16,12 +16,14 @@ from .values import (
     ListItem,
     ObjectItem,
     Text,
+    Unknown,
     Value,
     const,
     items_of,
     literal,
     merge,
     of,
+    soften,
     text_of,
 )
 
@@ -57,6 +59,8 @@ def _dict(
     if name == "get" and hashable:
         found = item.get(key, frame.path)
         default = args[1] if len(args) > 1 else const(None)
+        if key not in item.entries and item.open:
+            return merge(UNKNOWN, soften(default)) if len(args) > 1 else UNKNOWN
         return merge(
             *(
                 default if a.item is ABSENT[0].item or a.item == ABSENT[0].item else (a,)
@@ -73,9 +77,10 @@ def _dict(
             item.entries.pop(key, None)
         elif key in item.entries:
             expressions.set_key(frame, item, key, ABSENT, node)
-        return tuple(a for a in found if a.item != ABSENT[0].item) or (
-            args[1] if len(args) > 1 else UNKNOWN
-        )
+        given = tuple(a for a in found if a.item != ABSENT[0].item)
+        if len(args) > 1 and all(isinstance(a.item, Unknown) for a in given):
+            return merge(given, soften(args[1]))
+        return given or UNKNOWN
     if name in ("copy", "__copy__"):
         copy = DictItem(dict(item.entries), dict(item.keys), item.open)
         copy.spreads = list(item.spreads)

@@ -51,6 +51,10 @@ class World:
     """Where a function (by the id of its node) was handed to code that is not analysed."""
     made: dict[tuple[int, str], dict[int, ObjectItem]] = field(default_factory=dict)
     """Models, processors and tokenizers by (id of the module, kind)."""
+    environment: dict[str, Value] = field(default_factory=dict)
+    """Environment variables that the program sets."""
+    flags: dict[str, Value] = field(default_factory=dict)
+    """Flags of absl with their defaults."""
     indexed: int = 0
     """How many events `made` covers."""
 

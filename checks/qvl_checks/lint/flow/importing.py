@@ -7,6 +7,7 @@ import ast
 from . import calls
 from .events import Import
 from .frame import Frame
+from .module import Module
 from .values import (
     UNKNOWN,
     Ref,
@@ -31,6 +32,12 @@ def plain(frame: Frame, node: ast.Import) -> None:
         frame.assign(alias.asname or alias.name.partition(".")[0], value)
 
 
+def _submodule(frame: Frame, node: ast.ImportFrom, name: str) -> Module | None:
+    """The project module that `from package import name` means."""
+    full = f"{node.module or ''}.{name}".strip(".")
+    return frame.world.resolve(frame.module, full, node.level) if name != "*" else None
+
+
 def names_from(frame: Frame, node: ast.ImportFrom) -> None:
     """`from package import name`."""
     name = node.module or ""
@@ -44,11 +51,13 @@ def names_from(frame: Frame, node: ast.ImportFrom) -> None:
                 continue
             found = module.names.get(alias.name)
             if found is None:
-                nested = frame.world.resolve(
-                    frame.module, f"{name}.{alias.name}".strip("."), node.level
-                )
+                nested = _submodule(frame, node, alias.name)
                 found = of(calls.module_object(frame, nested)) if nested else UNKNOWN
             frame.assign(alias.asname or alias.name, on_path(found, frame.path) or UNKNOWN)
+        elif (nested := _submodule(frame, node, alias.name)) is not None:
+            # A folder without __init__.py is a package, too.
+            value = of(calls.module_object(frame, nested), frame.site(alias))
+            frame.assign(alias.asname or alias.name, value)
         elif alias.name != "*" and not node.level:
             full = calls.canonical(f"{name}.{alias.name}")
             frame.emit(Import(frame.site(alias), name=full))

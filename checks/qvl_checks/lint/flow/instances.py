@@ -11,6 +11,7 @@ from .values import (
     ClassItem,
     DictItem,
     ObjectItem,
+    Ref,
     Value,
     of,
     soften,
@@ -21,6 +22,8 @@ def instantiate(
     frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST
 ) -> Value:
     """An instance of one of the program's classes."""
+    if args and _is_enum(cls):
+        return args[0]
     instance = ObjectItem("instance", cls=cls)
     if cls.instance is None:
         cls.instance, cls.born = instance, frame.path
@@ -33,6 +36,15 @@ def instantiate(
     if post is not None and initialiser is None:
         calls.inline(frame, post, [of(instance)], DictItem())
     return of(instance, frame.site(node))
+
+
+def _is_enum(cls: ClassItem) -> bool:
+    """Whether calling the class looks up a member by its value."""
+    return any(
+        isinstance(alt.item, Ref) and alt.item.name.endswith("Enum")
+        for base in cls.bases
+        for alt in base
+    )
 
 
 def is_record(cls: ClassItem) -> bool:

@@ -15,6 +15,7 @@ from .values import (
     ObjectItem,
     Value,
     const,
+    literal,
     merge,
     of,
     on_path,
@@ -101,11 +102,14 @@ def comprehension(frame: Frame, node: Any) -> Value:
             if truth.certain(expressions.evaluate(frame, test), frame) is not True:
                 exact = False
     if isinstance(node, ast.DictComp):
-        key = expressions.evaluate(frame, node.key)
-        value = expressions.evaluate(frame, node.value)
-        del key
-        inputs = _comprehended_inputs(node, frame)
-        result = of(DictItem(open=not inputs, spreads=inputs), frame.site(node))
+        rounds, all_known, _ = sizes[0]
+        if len(sizes) == 1 and all_known:
+            result = of(_entries(frame, node, len(rounds)), frame.site(node))
+        else:
+            expressions.evaluate(frame, node.key)
+            expressions.evaluate(frame, node.value)
+            inputs = _comprehended_inputs(node, frame)
+            result = of(DictItem(open=not inputs, spreads=inputs), frame.site(node))
     else:
         frame.loops += 1
         value = expressions.evaluate(frame, node.elt)
@@ -129,6 +133,31 @@ def comprehension(frame: Frame, node: Any) -> Value:
             frame.names[name] = saved[name]
         else:
             del frame.names[name]
+    return result
+
+
+def _entries(frame: Frame, node: ast.DictComp, count: int) -> DictItem:
+    """The entries of a comprehension whose rounds are known; an entry stays unless the condition
+    certainly leaves it out.
+    """
+    generator, outer = node.generators[0], frame.path
+    result = DictItem()
+    for number in range(count):
+        if count > 1:
+            frame.path = outer | {(("loop", id(generator)), number, True)}
+        tests = [truth.certain(expressions.evaluate(frame, test), frame) for test in generator.ifs]
+        name = expressions.evaluate(frame, node.key)
+        known = literal(on_path(name, frame.path))
+        if not isinstance(known, (str, int)):
+            result.open = True
+        elif False not in tests:
+            entry = on_path(expressions.evaluate(frame, node.value), frame.path)
+            result.entries[known] = tuple(
+                Alt(a.item, a.site, a.guard - frame.path, a.soft) for a in entry
+            )
+            if name[0].site is not None:
+                result.keys[known] = name[0].site
+    frame.path = outer
     return result
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from . import calls, expressions, loading, pystd
-from .events import Call, SetEnvironment, VisionInfo
+from . import calls, environment, expressions, loading, pystd
+from .events import Call, VisionInfo
 from .frame import Frame
 from .values import (
-    ABSENT,
     UNKNOWN,
     Alt,
     Const,
@@ -149,32 +148,6 @@ def _partial(
     return of(PartialItem(args[0], args[1:], keywords), frame.site(node)) if args else UNKNOWN
 
 
-def _setenv(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    if name.endswith(".update"):
-        source = DictItem()
-        for value in args:
-            expressions.spread(frame, source, value)
-        expressions.spread(frame, source, of(keywords))
-        for key, value in source.entries.items():
-            if isinstance(key, str):
-                frame.emit(
-                    SetEnvironment(source.keys.get(key, frame.site(node)), key=key, value=value)
-                )
-        return UNKNOWN
-    key = literal(args[0]) if args else None
-    if isinstance(key, str) and len(args) > 1:
-        frame.emit(SetEnvironment(frame.site(node), key=key, value=args[1]))
-    return UNKNOWN
-
-
-def _getenv(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
-    default = args[1] if len(args) > 1 else keywords.get("default")
-    if default is ABSENT or not default:
-        return UNKNOWN
-    return tuple(Alt(a.item, a.site, a.guard, True) for a in default)
-
-
 def _thread(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
     target = keywords.get("target")
     if not any(isinstance(a.item, (MethodItem, FunctionItem, PartialItem)) for a in target):
@@ -261,8 +234,8 @@ def _snapshot(
     return tuple(a if text_of(a.item) is not None else Alt(UNKNOWN[0].item) for a in source)
 
 
-def _stack(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    return UNKNOWN
+def _image(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    return of(ObjectItem("image"), frame.site(node))
 
 
 _EXACT: dict[str, Handler] = {
@@ -275,14 +248,17 @@ _EXACT: dict[str, Handler] = {
     "contextlib.suppress": _manager,
     "torch.set_grad_enabled": _set_grad,
     "torch.autograd.set_grad_enabled": _set_grad,
+    "PIL.Image.open": _image,
+    "PIL.Image.new": _image,
+    "PIL.Image.fromarray": _image,
     "torch.device": _device,
     "functools.partial": _partial,
-    "os.environ.update": _setenv,
-    "os.environ.setdefault": _setenv,
-    "os.environ.__setitem__": _setenv,
-    "os.putenv": _setenv,
-    "os.environ.get": _getenv,
-    "os.getenv": _getenv,
+    "os.environ.update": environment.setter,
+    "os.environ.setdefault": environment.setter,
+    "os.environ.__setitem__": environment.setter,
+    "os.putenv": environment.setter,
+    "os.environ.get": environment.getter,
+    "os.getenv": environment.getter,
     "asyncio.to_thread": _to_thread,
     "anyio.to_thread.run_sync": _to_thread,
     "copy.copy": _passthrough,
@@ -291,7 +267,8 @@ _EXACT: dict[str, Handler] = {
 _LAST: dict[str, Handler] = {
     **dict.fromkeys(WRAPPERS, _wrap),
     "process_vision_info": _vision_info,
-    "fetch_image": _stack,
+    "fetch_image": _image,
+    "load_image": _image,
     "Thread": _thread,
     "Process": _thread,
     "run_in_threadpool": _to_thread,

@@ -31,6 +31,19 @@ PROCESSOR_ENDINGS = (
 )
 
 
+OTHER_FRAMEWORKS = {
+    "auto_gptq",
+    "awq",
+    "gptqmodel",
+    "ipex_llm",
+    "mlx_vlm",
+    "openvino_genai",
+    "optimum",
+    "unsloth",
+}
+"""Their loaders have defaults of their own: dtype, placement, what is quantised."""
+
+
 def call(
     frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST
 ) -> Value | None:
@@ -55,6 +68,8 @@ def from_pretrained(
 ) -> Value | None:
     """A model, a processor, a config, an adapter: what the class name says."""
     source = args[0] if args else keywords.get("pretrained_model_name_or_path")
+    if name.partition(".")[0] in OTHER_FRAMEWORKS:
+        return None
     if cls.startswith("Peft") or cls in ("AutoPeftModel",):
         frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
         for model in objects(source, "model"):

@@ -16,9 +16,13 @@ from .values import (
     ObjectItem,
     Unknown,
     Value,
+    merge,
     objects,
     of,
+    soften,
 )
+
+STILL_AN_IMAGE = {"convert", "copy", "crop", "filter", "reduce", "resize", "rotate", "transpose"}
 
 
 def call(
@@ -72,9 +76,31 @@ def _by_name(
         return args[0] if len(args) == 1 else of(ListItem(list(args), True, True))
     if name in ("unwrap_model", "prepare_model") and args:
         return args[0]
+    if name == "get" and len(args) == 2:
+        return merge(UNKNOWN, soften(args[1]))
+    if name == "set_attn_implementation" and isinstance(receiver, MethodItem):
+        return models.set_part_attention(frame, receiver, args)
     if isinstance(receiver, MethodItem) and name in results.KEEPS_IDS:
         return of(MethodItem(receiver, name), frame.site(node))
     calls.escape(frame, args, keywords, name)
+    return UNKNOWN
+
+
+def _image(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
+    """A method of a picture, which mostly gives another one."""
+    return of(item) if name in STILL_AN_IMAGE else UNKNOWN
+
+
+def _holder(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
+    """A context variable."""
+    if name == "get":
+        return soften(item.attributes["default"])
+    if name == "set" and args:
+        item.attributes["default"] = args[0]
     return UNKNOWN
 
 
@@ -109,4 +135,6 @@ _BY_KIND: dict[str, Handler] = {
     "parser": parsers.parser,
     "hf_parser": parsers.hf_parser,
     "super": _super,
+    "holder": _holder,
+    "image": _image,
 }

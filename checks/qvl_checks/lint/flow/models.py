@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from . import attributes
 from .events import Call, Move, Run
 from .frame import Frame
 from .values import (
     ABSENT,
     UNKNOWN,
     DictItem,
+    MethodItem,
     ObjectItem,
     Ref,
     Value,
@@ -66,6 +68,15 @@ def method(
     ):
         return of(item)
     return None
+
+
+def set_part_attention(frame: Frame, part: MethodItem, args: list[Value]) -> Value:
+    """`model.language_model.set_attn_implementation(...)`."""
+    path = attributes.dotted(part, "")
+    root = attributes.root_model(part)
+    if root is not None and args and "visual" not in path:
+        set_state(frame, root, "attention", args[0])
+    return UNKNOWN
 
 
 def attribute_of(node: ast.AST) -> ast.AST:

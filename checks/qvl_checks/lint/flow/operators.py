@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from .values import (
 )
 
 MAX_TEXT = 4_000
+FIELD = re.compile(r"%(?:\(\w+\))?[-+ #0]*[\d*]*(?:\.\d+)?[a-zA-Z]")
 
 
 def string(pieces: list[str | None]) -> Item:
@@ -83,6 +85,8 @@ def _combine(frame: Frame, node: ast.BinOp, left: Item, right: Item) -> Item | N
         if isinstance(times, int) and 0 <= times * len(left.elements) <= MAX_ELEMENTS:
             return ListItem(left.elements * times, left.exact, left.is_tuple)
         return ListItem(list(left.elements), False, left.is_tuple)
+    if isinstance(node.op, ast.Mod) and isinstance(left, Const) and isinstance(left.value, str):
+        return Text(_fields(left.value))
     if isinstance(left, Const) and isinstance(right, Const):
         return _arithmetic(node.op, left.value, right.value)
     if isinstance(node.op, (ast.Add, ast.Div)):
@@ -97,8 +101,6 @@ def _combine(frame: Frame, node: ast.BinOp, left: Item, right: Item) -> Item | N
 def _arithmetic(op: ast.operator, left: Any, right: Any) -> Item | None:
     if isinstance(left, str) and isinstance(op, ast.Div) and isinstance(right, str):
         return Const(f"{left}/{right}"[:MAX_TEXT])
-    if isinstance(left, str) and isinstance(op, ast.Mod):
-        return Text((left.partition("%")[0], None))
     numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
     texts = isinstance(left, str) and isinstance(right, str) and isinstance(op, ast.Add)
     function = _ARITHMETIC.get(type(op))
@@ -113,6 +115,14 @@ def _arithmetic(op: ast.operator, left: Any, right: Any) -> Item | None:
     except (ArithmeticError, ValueError):
         return None
     return Const(result[:MAX_TEXT] if isinstance(result, str) else result)
+
+
+def _fields(template: str) -> tuple[str | None, ...]:
+    """The parts of a printf-style template around its fields."""
+    pieces: list[str | None] = []
+    for number, part in enumerate(FIELD.split(template)):
+        pieces += [None, part] if number else [part]
+    return tuple(pieces)
 
 
 def unary(frame: Frame, node: ast.UnaryOp) -> Value:

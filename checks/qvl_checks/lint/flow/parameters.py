@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import expressions
+from . import commands, expressions
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -40,7 +40,8 @@ def bind(
     if spec.vararg:
         names[spec.vararg.arg] = of(ListItem(list(extra), not keywords.open, True))
     rest = DictItem(open=keywords.open, spreads=list(keywords.spreads))
-    accepted = {p.arg for p in (*positional, *spec.kwonlyargs)}
+    parameters = {p.arg: p for p in (*positional, *spec.kwonlyargs)}
+    accepted = set(parameters)
     for key, value in keywords.entries.items():
         if key in accepted:
             names[key] = _or_default(home, value, defaults.get(key))
@@ -51,10 +52,12 @@ def bind(
     if spec.kwarg:
         names[spec.kwarg.arg] = of(rest)
     for name in accepted - set(names):
-        if name in defaults and not keywords.open and not keywords.spreads:
+        if keywords.open or keywords.spreads:
+            names[name] = UNKNOWN
+        elif name in defaults:
             names[name] = soften(expressions.evaluate(home, defaults[name]))
         else:
-            names[name] = UNKNOWN
+            names[name] = commands.fallback(home, item, parameters[name])
     return names
 
 

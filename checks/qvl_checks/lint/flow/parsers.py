@@ -25,7 +25,12 @@ def parser(
     frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
 ) -> Value | None:
     """Methods of argparse parsers and their groups."""
-    if name in ("add_argument_group", "add_mutually_exclusive_group"):
+    if name in (
+        "add_argument_group",
+        "add_mutually_exclusive_group",
+        "add_subparsers",
+        "add_parser",
+    ):
         return of(item)
     if name == "add_argument":
         _add_argument(frame, item, args, keywords)

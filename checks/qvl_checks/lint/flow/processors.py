@@ -10,6 +10,7 @@ from .frame import Frame
 from .values import (
     UNKNOWN,
     DictItem,
+    ListItem,
     ObjectItem,
     Value,
     literal,
@@ -43,7 +44,8 @@ def method(
             )
         )
         event.result = ObjectItem("prompt", data=event)
-        return of(event.result, frame.site(node))
+        prompt = of(event.result, frame.site(node))
+        return of(as_many(prompt, messages), frame.site(node)) if several(messages) else prompt
     if name in ("batch_decode", "decode", "post_process_image_text_to_text"):
         return decode(frame, args, keywords, node)
     if name == "__call__":
@@ -51,6 +53,24 @@ def method(
     if name in ("save_pretrained", "push_to_hub"):
         return UNKNOWN
     return None
+
+
+def several(messages: Value) -> bool:
+    """Whether messages are a list of conversations, each itself a list."""
+    return bool(messages) and all(
+        isinstance(alt.item, ListItem)
+        and bool(alt.item.elements)
+        and all(isinstance(inner.item, ListItem) for inner in alt.item.elements[0])
+        for alt in messages
+    )
+
+
+def as_many(prompt: Value, messages: Value) -> ListItem:
+    """A list with one prompt per conversation."""
+    lists = [alt.item for alt in messages if isinstance(alt.item, ListItem)]
+    if all(item.exact for item in lists) and len({len(item.elements) for item in lists}) == 1:
+        return ListItem([prompt] * len(lists[0].elements))
+    return ListItem([prompt], exact=False, at_most_one=all(item.at_most_one for item in lists))
 
 
 def encode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from . import attributes, calls, expressions, iteration, operators
+from . import attributes, calls, expressions, operators, records, sequences
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -13,6 +13,7 @@ from .values import (
     ListItem,
     MethodItem,
     ObjectItem,
+    Ref,
     Text,
     Value,
     const,
@@ -41,24 +42,9 @@ def call(
                 decoded.data.result.attributes["cut"] = const(True)
         return UNKNOWN
     handler = _EXACT.get(name) or _LAST.get(last)
+    if handler is None and last.startswith("DEFINE_"):
+        handler = records.define_flag
     return handler(frame, args, keywords, node) if handler else None
-
-
-def _first(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    return args[0] if args else keywords.get("iterable")
-
-
-def _list(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    if not args:
-        return of(ListItem(), frame.site(node))
-    if all(isinstance(a.item, ListItem) for a in args[0]) and len(args[0]) == 1:
-        item = items_of(args[0], ListItem)[0]
-        return of(
-            ListItem(list(item.elements), item.exact, at_most_one=item.at_most_one),
-            frame.site(node),
-        )
-    kept = [a for a in args[0] if isinstance(a.item, ObjectItem)]
-    return tuple(kept) or of(ListItem([UNKNOWN], exact=False), frame.site(node))
 
 
 def _dict(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
@@ -76,38 +62,6 @@ def _namespace(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AS
         expressions.spread(frame, given, value)
     expressions.spread(frame, given, of(keywords))
     return of(ObjectItem("namespace", dict(given.entries)), frame.site(node))
-
-
-def _zip(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    columns = [iteration.elements(frame, value) for value in args]
-    exact = bool(columns) and all(known for _, known in columns)
-    length = min((len(values) for values, _ in columns), default=0)
-    if exact:
-        rows = [
-            of(ListItem([values[n] for values, _ in columns], True, True)) for n in range(length)
-        ]
-        return of(ListItem(rows, True))
-    row = ListItem([merge(*values[:4]) if values else UNKNOWN for values, _ in columns], True, True)
-    return of(ListItem([of(row)], exact=False))
-
-
-def _enumerate(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    values, exact = iteration.elements(frame, args[0]) if args else ([], False)
-    rows = [
-        of(ListItem([const(n) if exact else UNKNOWN, v], True, True)) for n, v in enumerate(values)
-    ]
-    return of(ListItem(rows, exact))
-
-
-def _range(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    return of(ListItem([UNKNOWN], exact=False))
-
-
-def _len(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    lists = items_of(args[0], ListItem) if args else []
-    if len(lists) == 1 and len(args[0]) == 1 and lists[0].exact:
-        return const(len(lists[0].elements), frame.site(node))
-    return UNKNOWN
 
 
 def _parser(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
@@ -171,59 +125,61 @@ def _super(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -
     return of(ObjectItem("super", data=(instance, owner[0].item if owner else None)))
 
 
-def _map(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    if len(args) < 2:
-        return UNKNOWN
-    values, _ = iteration.elements(frame, args[1])
-    frame.loops += 1
-    result = calls.call(
-        frame, args[0], [merge(*values[:4]) if values else UNKNOWN], DictItem(), node
-    )
-    frame.loops -= 1
-    return of(ListItem([result], exact=False))
+def _holder(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    default = keywords.get("default")
+    return of(ObjectItem("holder", {"default": default}), frame.site(node))
 
 
-def _with_key(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    """max, min, sorted: the key function runs on every element."""
-    if "key" in keywords.entries and args:
-        frame.loops += 1
-        values, _ = iteration.elements(frame, args[0]) if len(args) == 1 else (args, True)
-        one = merge(*values[:4]) if values else UNKNOWN
-        calls.call(frame, keywords.entries["key"], [one], DictItem(), node)
-        frame.loops -= 1
+def _setting(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """A setting that is read from outside, with a default."""
+    return soften(keywords.entries["default"]) if "default" in keywords.entries else UNKNOWN
+
+
+def _module(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    name = literal(args[0]) if args else None
+    return of(Ref(name), frame.site(node)) if isinstance(name, str) else UNKNOWN
+
+
+def _choice(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """A widget of streamlit: the option that is chosen at first."""
+    options = args[1] if len(args) > 1 else keywords.get("options")
+    index = literal(keywords.get("index"), 0)
+    for found in items_of(options, ListItem):
+        if isinstance(index, int) and index < len(found.elements):
+            return soften(found.elements[index])
     return UNKNOWN
 
 
-def _sorted(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    _with_key(frame, args, keywords, node)
-    return _list(frame, args, keywords, node)
-
-
-def _unknown_list(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    return of(ListItem([UNKNOWN], exact=False), frame.site(node))
-
-
+CONFIG_READERS = (
+    "draccus.parse",
+    "jsonargparse.CLI",
+    "jsonargparse.auto_cli",
+    "pyrallis.parse",
+    "simple_parsing.parse",
+    "tyro.cli",
+)
+"""They fill a config class, or the parameters of a function, from the command line."""
 _EXACT: dict[str, Handler] = {
-    "builtins.list": _list,
-    "builtins.tuple": _list,
-    "builtins.set": _list,
-    "builtins.sorted": _sorted,
-    "builtins.max": _with_key,
-    "builtins.min": _with_key,
-    "builtins.reversed": _list,
-    "builtins.iter": _first,
+    "builtins.list": sequences.list_,
+    "builtins.tuple": sequences.list_,
+    "builtins.set": sequences.list_,
+    "builtins.sorted": sequences.sorted_,
+    "builtins.max": sequences.with_key,
+    "builtins.min": sequences.with_key,
+    "builtins.reversed": sequences.list_,
+    "builtins.iter": sequences.first,
     "builtins.dict": _dict,
-    "builtins.zip": _zip,
-    "builtins.enumerate": _enumerate,
-    "builtins.range": _range,
-    "builtins.len": _len,
+    "builtins.zip": sequences.zip_,
+    "builtins.enumerate": sequences.enumerate_,
+    "builtins.range": sequences.range_,
+    "builtins.len": sequences.len_,
     "builtins.str": _string,
     "builtins.int": _number,
     "builtins.float": _number,
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
     "builtins.super": _super,
-    "builtins.map": _map,
+    "builtins.map": sequences.map_,
     "os.path.join": _join,
     "os.path.expanduser": _string,
     "os.path.abspath": _string,
@@ -238,17 +194,46 @@ _EXACT: dict[str, Handler] = {
     "typer.Argument": _default,
     "pydantic.Field": _default,
     "json.load": lambda frame, args, keywords, node: UNKNOWN,
-    "json.loads": lambda frame, args, keywords, node: UNKNOWN,
-    "glob.glob": _unknown_list,
-    "os.listdir": _unknown_list,
+    "json.loads": records.parsed_json,
+    "dataclasses.replace": records.replaced,
+    "dataclasses.asdict": records.converter,
+    "attr.asdict": records.converter,
+    "attrs.asdict": records.converter,
+    "attr.ib": _default,
+    "attrs.field": _default,
+    "attr.field": _default,
+    "builtins.vars": records.converter,
+    "builtins.next": sequences.next_,
+    "collections.namedtuple": records.named_tuple,
+    "collections.ChainMap": records.chained,
+    "types.MappingProxyType": sequences.first,
+    "typing.cast": lambda frame, args, keywords, node: args[1] if len(args) > 1 else UNKNOWN,
+    "itertools.product": sequences.product_,
+    "itertools.chain": sequences.chain_,
+    "itertools.cycle": sequences.first,
+    "contextvars.ContextVar": _holder,
+    "importlib.import_module": _module,
+    "decouple.config": _setting,
+    **dict.fromkeys(CONFIG_READERS, records.from_defaults),
+    "omegaconf.OmegaConf.create": records.config_dict,
+    "omegaconf.OmegaConf.structured": records.from_defaults,
+    "omegaconf.OmegaConf.merge": records.merged,
+    "omegaconf.OmegaConf.to_container": sequences.first,
+    "omegaconf.OmegaConf.to_object": sequences.first,
+    "glob.glob": sequences.unknown_list,
+    "os.listdir": sequences.unknown_list,
 }
 _LAST: dict[str, Handler] = {
-    "tqdm": _first,
-    "trange": _range,
-    "track": _first,
+    "tqdm": sequences.first,
+    "trange": sequences.range_,
+    "track": sequences.first,
     "ArgumentParser": _parser,
     "SimpleNamespace": _namespace,
     "EasyDict": _namespace,
     "edict": _namespace,
+    "ConfigDict": records.config_dict,
+    "FrozenConfigDict": records.config_dict,
+    "selectbox": _choice,
+    "radio": _choice,
     "Munch": _namespace,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import expressions
-from .events import SetEnvironment
+from . import environment, expressions
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -45,19 +44,28 @@ def _read_one(frame: Frame, alt: Alt, key: Value | None, node: ast.Subscript) ->
     known = literal(key) if key is not None else None
     if isinstance(item, DictItem):
         if isinstance(known, (str, int)):
-            return tuple(a for a in item.get(known, frame.path)) or UNKNOWN
+            found = tuple(a for a in item.get(known, frame.path)) or UNKNOWN
+            return chosen(found, key, node.slice)
         return _looked_up(item, node)
     if isinstance(item, ListItem):
         return _from_list(frame, item, known, node)
     if isinstance(item, ObjectItem):
         return _from_object(alt, item, known, node)
     if isinstance(item, Ref) and item.name == "os.environ" and isinstance(known, str):
-        return of(MethodItem(item, known))
+        return environment.read(frame, known)
     if isinstance(item, Const) and isinstance(item.value, str) and isinstance(known, int):
         return UNKNOWN
     if isinstance(item, MethodItem):
         return of(MethodItem(item, "[]"), frame.site(node))
     return UNKNOWN
+
+
+def chosen(found: Value, key: Value | None, written: ast.AST) -> Value:
+    """What a table holds for a key that comes from elsewhere: the choice was made there."""
+    place = key[0].site if key else None
+    if place is None or place.node is written:
+        return found
+    return tuple(Alt(a.item, place, a.guard, a.soft or key[0].soft) for a in found)  # type: ignore[index]
 
 
 def _looked_up(item: DictItem, node: ast.Subscript) -> Value:
@@ -135,7 +143,7 @@ def write(frame: Frame, target: ast.Subscript, value: Value) -> None:
                 item.open = True
         elif isinstance(item, Ref) and item.name == "os.environ":
             if isinstance(key, str):
-                frame.emit(SetEnvironment(frame.site(target), key=key, value=value))
+                environment.write(frame, key, value, target)
         elif isinstance(item, ObjectItem) and item.kind == "inputs":
             item.attributes["moved"] = UNKNOWN
         elif isinstance(item, ListItem):

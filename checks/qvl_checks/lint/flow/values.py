@@ -296,10 +296,11 @@ def judge(path: Guard, values: Iterable[Value], bad: Callable[..., bool]) -> tup
     """How often `bad` holds over all possible combinations of the alternatives.
 
     Returns (NEVER | SOMETIMES | CERTAIN, the alternative of the first value in the first bad
-    combination).
+    combination). Every round of a loop happens, so what always holds in one of them is certain.
     """
     hits: Alt | None = None
     bad_count = total = 0
+    rounds: dict[Guard, bool] = {}
     pools = [on_path(value, path) or ABSENT for value in values]
     size = 1
     for pool in pools:
@@ -307,12 +308,19 @@ def judge(path: Guard, values: Iterable[Value], bad: Callable[..., bool]) -> tup
     if size > 512:
         return NEVER, None
     for combination in product(*pools):
-        if together((path, *(alt.guard for alt in combination))) is None:
+        guard = together((path, *(alt.guard for alt in combination)))
+        if guard is None:
             continue
         total += 1
-        if bad(*(alt.item for alt in combination)):
+        always = bad(*(alt.item for alt in combination))
+        loops = frozenset(
+            part for part in guard if isinstance(part[0], tuple) and part[0][0] == "loop"
+        )
+        rounds[loops] = rounds.get(loops, True) and always
+        if always:
             bad_count += 1
             hits = hits or combination[0]
     if not bad_count:
         return NEVER, None
-    return (CERTAIN if bad_count == total else SOMETIMES), hits
+    certain = bad_count == total or any(rounds.pop(loops) for loops in list(rounds) if loops)
+    return (CERTAIN if certain else SOMETIMES), hits

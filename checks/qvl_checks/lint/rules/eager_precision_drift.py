@@ -69,10 +69,15 @@ def effective_dtype(program: Program, load) -> Value:  # type: ignore[no-untyped
 
 def _late(program: Program, load, dtype: Value, sure: bool) -> Iterator[Report]:  # type: ignore[no-untyped-def]
     for event in program.of(SetAttribute):
-        if event.what is None or event.name not in ("_attn_implementation", "attn_implementation"):
+        if event.what is None or not event.name.endswith("attn_implementation"):
             continue
-        owner = event.what.data[0] if isinstance(event.what.data, tuple) else None
-        if owner is not load.result or event.what.data[1] == "vision_config":
+        if event.what is load.result:
+            owner, part = event.what, event.name
+        elif isinstance(event.what.data, tuple):
+            owner, part = event.what.data[0], event.what.data[1]
+        else:
+            continue
+        if owner is not load.result or "vis" in part:
             continue
         half, _ = judge(load.path, [dtype], lambda item: is_half(item, program.transformers))
         if literal(event.value) == "eager" and half == CERTAIN:

@@ -25,6 +25,10 @@ RULE = Rule(
     "images.image-token-mismatch", "The prompt's image placeholders do not match the images."
 )
 SMALL = 4096
+PIXELS_PER_TOKEN = 28 * 28
+"""At least: Qwen3-VL packs more pixels into a token."""
+QUESTION = 256
+"""Tokens for the system prompt and a question."""
 TURN = re.compile(
     r"<\|im_start\|>|\b(?:USER|User|Human|ASSISTANT|Assistant): ?|\[INST\]|###\s*\w+:"
 )
@@ -74,7 +78,7 @@ def _certainly_images(value: Value) -> bool:
             known = item.data.messages
             if not any(kind_of(content) == "image" for content in contents(known)):
                 return False
-        elif not isinstance(item, ListItem):
+        elif not isinstance(item, ListItem) and getattr(item, "kind", "") != "image":
             return False
     return True
 
@@ -149,7 +153,7 @@ def _truncated(program: Program, encode: Encode) -> Report | None:
     ):
         return None
     limit = literal(keywords.get("max_length", encode.path))
-    small = isinstance(limit, int) and limit <= SMALL
+    small = isinstance(limit, int) and limit <= SMALL and not _fits(encode, limit)
     return RULE.at(
         keywords.keys.get("truncation", encode.site),
         "warning" if small else "info",
@@ -157,6 +161,13 @@ def _truncated(program: Program, encode: Encode) -> Report | None:
         " image features no longer match.",
         "Drop truncation and limit max_pixels instead.",
     )
+
+
+def _fits(encode: Encode, limit: int) -> bool:
+    """Whether one image at the processor's own pixel limit and a question stay below the limit."""
+    load = encode.processor.data if encode.processor is not None else None
+    pixels = literal(load.keywords.get("max_pixels", load.path)) if load is not None else None
+    return isinstance(pixels, int) and pixels / PIXELS_PER_TOKEN + QUESTION <= limit
 
 
 def _unused(program: Program, encode: Encode) -> Report | None:

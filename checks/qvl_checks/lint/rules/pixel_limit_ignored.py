@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from ..facts import Program
 from ..finding import Edit
 from ..flow.events import Encode, LoadProcessor
+from ..flow.library import HUBS
 from ..flow.values import is_given, literal
+from ..knowledge import family_of_class
 from ..pixel_matrix import IGNORED, outcome
 from ..pixels import attribute_writes, contents, entry_keys, fast, kind_of, style_of
 from ..rule import Report, Rule, add_keyword
@@ -19,7 +21,9 @@ def check(program: Program) -> Iterator[Report]:
     """Every way that a program uses, against the measured matrix."""
     for load, _ in program.processors():
         style = style_of(program, load)
-        if style is None or load.keywords.open or load.cls.endswith(("Tokenizer", "TokenizerFast")):
+        if style is None or load.keywords.open or not _of_transformers(load):
+            continue
+        if load.cls.endswith(("Tokenizer", "TokenizerFast")):
             continue
         quick = fast(program, load, style)
         if quick is None:
@@ -77,6 +81,14 @@ def _ways(program: Program, load: LoadProcessor):  # type: ignore[no-untyped-def
         elif "size" in called:
             ways.append(("call size", encode.keywords.keys.get("size", encode.site)))
     return ways
+
+
+def _of_transformers(load: LoadProcessor) -> bool:
+    """A copy of a processor that lives in another package, or that the program wrote itself, may
+    read what it likes.
+    """
+    known = load.cls.startswith("Auto") or family_of_class(load.cls) is not None
+    return known and load.name.partition(".")[0] in HUBS
 
 
 def _named(way: str) -> str:

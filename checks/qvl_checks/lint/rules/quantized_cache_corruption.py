@@ -4,7 +4,20 @@ from collections.abc import Iterator
 
 from ..facts import Program
 from ..flow.events import Run
-from ..flow.values import DictItem, ObjectItem, Site, Value, items_of, literal, objects
+from ..flow.values import (
+    CERTAIN,
+    Alt,
+    Const,
+    DictItem,
+    Item,
+    ObjectItem,
+    Site,
+    Value,
+    items_of,
+    judge,
+    literal,
+    objects,
+)
 from ..knowledge import BIASED
 from ..rule import Report, Rule
 
@@ -31,10 +44,13 @@ def check(program: Program) -> Iterator[Report]:
 
 
 def _quantised(run: Run) -> Site | None:
-    if literal(run.keywords.get("cache_implementation", run.path)) == "quantized":
-        if _eight_bits(run.keywords.get("cache_config", run.path)):
-            return None
-        return run.keywords.keys.get("cache_implementation", run.site)
+    certainty, alt = judge(
+        run.path,
+        [run.keywords.get("cache_implementation"), run.keywords.get("cache_config")],
+        lambda cache, config: _is_quantized(cache) and not _eight_bits((Alt(config),)),
+    )
+    if certainty == CERTAIN and alt is not None:
+        return run.keywords.keys.get("cache_implementation") or alt.site or run.site
     for config in objects(run.keywords.get("generation_config", run.path), "generation_config"):
         value = config.attributes.get("cache_implementation", ())
         if (
@@ -62,6 +78,10 @@ def _quantised(run: Run) -> Site | None:
             return None
         return Site(cache.data.site.module, cache.data.site.node)
     return None
+
+
+def _is_quantized(item: Item) -> bool:
+    return isinstance(item, Const) and item.value == "quantized"
 
 
 def _eight_bits(value: Value) -> bool:

@@ -50,7 +50,14 @@ def check(program: Program) -> Iterator[Report]:
                 "AutoModel loads the network without its output head, so it cannot generate.",
                 f"Use {better}.",
             )
+    processed = {
+        id(encode.site.node)
+        for encode in program.of(Encode)
+        if encode.processor is not None and encode.processor.kind == "processor"
+    }
     for encode in program.of(Encode):
+        if id(encode.site.node) in processed:
+            continue
         if encode.processor is None or encode.processor.kind != "tokenizer":
             continue
         loaded = encode.processor.data

@@ -134,7 +134,8 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A picture of measurements, as data; renderers draw it or print it as a table."""
 
-    kind: Literal["line", "bar"]
+    kind: Literal["line", "bar", "area"]
+    """``area``: stacked amounts over numbers, with what was too much on top at its x."""
     title: str
     x: str
     """Label of the x axis, with its unit."""
@@ -142,7 +143,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """Label of the y axis, with its unit."""
     series: tuple[Series, ...]
     stacked: bool = False
-    """Bars only: those of one x value lie end to end, so that their sum meets the threshold."""
+    """Bars: those of one x value lie end to end, so that their sum meets the threshold."""
     log_x: bool = False
     log_y: bool = False
     threshold: float | None = None

@@ -19,8 +19,11 @@ import msgspec
 
 import qvl_checks
 from qvl_checks.devices.torch_facts import DEVICES_TORCH
+from qvl_checks.memory.change_facts import CANDIDATES, FIXES, LARGEST_IMAGE
 from qvl_checks.memory.device_0_out_of_memory import device_0_out_of_memory
-from qvl_checks.memory.run_facts import AS_STATED, WITH_EAGER, WITH_FLASH, WITH_SDPA
+from qvl_checks.memory.predicted_facts import PREDICTED
+from qvl_checks.memory.prediction_off import prediction_off
+from qvl_checks.memory.run_facts import AS_STATED
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import Record, WorkloadFacts, encode_record
 from qvl_doctor.findings import Finding
@@ -33,8 +36,10 @@ from qvl_doctor.target import Choice
 
 GIB = 2**30
 PROBES = {
-    probe.id: probe for probe in (DEVICES_TORCH, AS_STATED, WITH_EAGER, WITH_SDPA, WITH_FLASH)
+    probe.id: probe
+    for probe in (DEVICES_TORCH, PREDICTED, AS_STATED, CANDIDATES, FIXES, LARGEST_IMAGE)
 }
+CHECKS = (device_0_out_of_memory, prediction_off)
 
 
 class Scenario(NamedTuple):
@@ -49,6 +54,15 @@ PHOTO = ((2048, 1365),)
 SCENARIOS = {
     "eager": Scenario(WorkloadFacts(images=PHOTO, attention="eager", cap_bytes=24 * GIB)),
     "default": Scenario(WorkloadFacts(images=PHOTO, cap_bytes=24 * GIB)),
+    "prompt-eager": Scenario(
+        WorkloadFacts(images=(), text_tokens=12000, attention="eager", cap_bytes=24 * GIB)
+    ),
+    "forward-logits": Scenario(
+        WorkloadFacts(images=(), text_tokens=40000, mode="forward", cap_bytes=28 * GIB)
+    ),
+    "by-part": Scenario(
+        WorkloadFacts(images=PHOTO, attention="vision=sdpa,text=eager", cap_bytes=24 * GIB)
+    ),
     "too-small": Scenario(WorkloadFacts(images=PHOTO, cap_bytes=12 * GIB)),
     "two-gpus-eager": Scenario(
         WorkloadFacts(
@@ -62,19 +76,20 @@ SCENARIOS = {
 }
 
 
-def examine(scenario: Scenario) -> tuple[Record, Finding]:
-    """Run the probes of the memory check on this machine and judge them."""
+def examine(scenario: Scenario) -> tuple[Record, Finding, Finding]:
+    """Run the memory probes on this machine and judge them: does it fit, was it foreseen?"""
     examination = Examination(
         choice=Choice(sys.executable, "it runs the scenario"),
         probes=PROBES,
-        wanted=probes_for([device_0_out_of_memory]),
+        wanted=probes_for(CHECKS),
         roots={"qvl_checks": str(Path(next(iter(qvl_checks.__path__))))},
         model=resolve(scenario.model),
         workload=scenario.workload,
         level=Level.DEEP,
     )
     record = examination.run()
-    return record, find(device_0_out_of_memory, record, Registry())
+    fits, foreseen = (find(check, record, Registry()) for check in CHECKS)
+    return record, fits, foreseen
 
 
 def main() -> None:
@@ -91,9 +106,12 @@ def main() -> None:
             print(f"== {name}: needs {scenario.gpus} GPUs")
             continue
         started = time.monotonic()
-        record, finding = examine(scenario)
-        print(f"== {name}: {finding.outcome.value} in {time.monotonic() - started:.1f} s")
-        print(msgspec.json.format(msgspec.json.encode(finding), indent=1).decode())
+        record, *findings = examine(scenario)
+        print(f"== {name}: {time.monotonic() - started:.1f} s")
+        for finding in findings:
+            without_points = msgspec.structs.replace(finding, charts=())
+            print(f"{finding.outcome.value}: {finding.title}")
+            print(msgspec.json.format(msgspec.json.encode(without_points), indent=1).decode())
         for probe_id, probe in record.probes.items():
             if probe.reason:
                 print(f"-- {probe_id}: {probe.status.value}: {probe.reason}\n{probe.output}")

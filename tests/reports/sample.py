@@ -144,7 +144,7 @@ def hostile(text: str, number: float | None = None) -> Report:
                 Series(name=text, points=((0.0, 0.0), (2.0, number))),
             ),
         )
-        for kind in ("line", "bar")
+        for kind in ("line", "bar", "area")
         for log in (False, True)
     )
     evidence: dict[str, Any] = {

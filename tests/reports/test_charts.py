@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from qvl_doctor.findings import Chart, Series
 from qvl_reports.chart import labels
+from qvl_reports.chart.area import stacked
 from qvl_reports.chart.figure import describe, figure
 from qvl_reports.chart.scale import Categories, Linear, Logarithmic, short
 
@@ -158,13 +159,57 @@ def test_wrapped_text_fits(text: str, limit: float) -> None:
     assert all(labels.width(line) <= limit for line in lines)
 
 
+def area_chart() -> Chart:
+    return Chart(
+        kind="area",
+        title="Memory",
+        x="step",
+        y="GiB",
+        series=(
+            Series(name="weights", points=((0.0, 10.0), (1.0, 10.0), (2.0, 10.0))),
+            Series(name="vision", points=((0.0, 0.0), (1.0, 6.0), (2.0, 2.0))),
+            Series(name="request that failed", points=((2.0, 8.0),), emphasis="bad"),
+        ),
+        stacked=True,
+        threshold=16.0,
+        threshold_label="usable",
+    )
+
+
+def test_bands_stand_on_each_other() -> None:
+    assert stacked(area_chart()) == [
+        [(0.0, 0.0, 10.0), (1.0, 0.0, 10.0), (2.0, 0.0, 10.0)],
+        [(0.0, 10.0, 10.0), (1.0, 10.0, 16.0), (2.0, 10.0, 12.0)],
+        [(2.0, 12.0, 20.0)],
+    ]
+
+
+def test_what_was_too_much_rises_above_the_limit() -> None:
+    svg = drawn(area_chart()).find("svg[@class='area wide']")
+    assert svg is not None
+    bad = next(one for one in svg.iter("g") if one.get("class") == "series s2 bad")
+    corners = [float(one.split(",")[1]) for one in bad[0].get("points", "").split()]
+    line = next(one for one in svg.iter("path") if one.get("class") == "threshold")
+    limit = float(line.get("d", "").split(" ")[1].split("H")[0])
+    assert min(corners) < limit < max(corners)
+
+
+def test_every_band_has_its_letter_in_the_key_and_in_the_drawing() -> None:
+    svg = drawn(area_chart()).find("svg[@class='area wide']")
+    assert svg is not None
+    texts = ["".join(text.itertext()) for text in svg.iter("text")]
+    assert {"A weights", "B vision", "C request that failed ✗"} <= set(texts)
+    assert {"A", "B", "C"} <= set(texts)
+    assert "Area chart of GiB over step." in " ".join(describe(area_chart()))
+
+
 values = st.none() | st.floats() | st.sampled_from([0.0, -1.0, 5e-324, 1.7e308, -1.7e308])
 points = st.lists(st.tuples(st.floats() | st.text(max_size=8), values), max_size=8)
 
 
 @settings(deadline=None)
 @given(
-    kind=st.sampled_from(["line", "bar"]),
+    kind=st.sampled_from(["line", "bar", "area"]),
     data=st.lists(points, max_size=5),
     log_x=st.booleans(),
     log_y=st.booleans(),
@@ -192,3 +237,7 @@ def test_any_numbers_can_be_drawn_within_the_picture(
         for mark in svg.iter("rect"):
             assert float(mark.get("x", -1)) + float(mark.get("width", 0)) <= width + 1.6
         assert "nan" not in "".join(one.get("d", "") for one in svg.iter("path"))
+        for mark in svg.iter("polygon"):
+            places = [float(place) for place in re.split("[ ,]", mark.get("points", ""))]
+            assert all(-6 <= x <= width + 6 for x in places[::2])
+            assert all(-6 <= y <= height + 6 for y in places[1::2])

@@ -168,6 +168,7 @@ class Cards:
             "context_bytes": max(taken, bare),
             "context_measured": context is not None,
             "cap_bytes": cap,
+            "workspace_bytes": cuda.memory_allocated(index),
         }
         row["limit_bytes"] = self._limit(row)
         return row

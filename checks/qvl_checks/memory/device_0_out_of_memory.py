@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from qvl_checks.memory import run_words as words
-from qvl_checks.memory.failed_tensor import Culprit, recognise
-from qvl_checks.memory.inversion import Dimensions, most_patches
-from qvl_checks.memory.run_charts import memory_bars
-from qvl_checks.memory.run_facts import (
-    Card,
-    OutOfMemory,
-    RunAsStated,
-    RunFacts,
-    RunWithEager,
-    RunWithFlash,
-    RunWithSdpa,
+from qvl_checks.memory.change_facts import (
+    CandidatesFacts,
+    FixesFacts,
+    LargestImageFacts,
 )
+from qvl_checks.memory.comparison import all_compared
+from qvl_checks.memory.failed_tensor import Culprit, recognise
+from qvl_checks.memory.history_charts import measured_history, predicted_history
+from qvl_checks.memory.inversion import Dimensions, most_patches
+from qvl_checks.memory.predicted_facts import PredictedFacts
+from qvl_checks.memory.prescriptions import prescriptions
+from qvl_checks.memory.run_charts import memory_bars
+from qvl_checks.memory.run_facts import Card, OutOfMemory, RunAsStated, RunFacts
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts
-from qvl_doctor.findings import Confidence, Fix, Safety
+from qvl_doctor.findings import Chart, Confidence, Fix, Safety
 from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
+
+MERGE = 2
+"""Patches per side that become one visual token."""
 
 
 @check("memory.device-0-out-of-memory")
 def device_0_out_of_memory(
     stated: RunAsStated,
     model: ModelFacts,
-    eager: RunWithEager | None,
-    sdpa: RunWithSdpa | None,
-    flash: RunWithFlash | None,
+    predicted: PredictedFacts | None,
+    candidates: CandidatesFacts | None,
+    fixes: FixesFacts | None,
+    largest: LargestImageFacts | None,
 ) -> Judgement:
     """Judge the run as stated; the other runs show what else fails and what cures it."""
     if stated.status == "not_run":
         return _not_run(stated)
-    others = {"sdpa": sdpa, "flash_attention_2": flash, "eager": eager}
-    tried = {
-        name: run for name, run in others.items() if run is not None and run.status != "not_run"
+    tried: dict[str, RunFacts] = {
+        trial.name: trial.run
+        for trial in (fixes.runs if fixes else ())
+        if trial.run.status != "not_run"
     }
+    known: dict[str, Any] = {
+        **words.setting(stated),
+        "runs": words.outcomes(stated, tried),
+    }
+    rows = all_compared(stated, predicted, candidates, fixes, largest)
+    if rows:
+        known["predicted_and_measured"] = [row.row() for row in rows]
+    if largest is not None and largest.status == "tried":
+        known["largest_square_image"] = words.largest_image(largest)
+    charts = (
+        *(measured_history(stated) or predicted_history(predicted.devices if predicted else ())),
+        *memory_bars({stated.names: stated, **tried}),
+    )
     if stated.status == "ran":
-        return _fits(stated, tried, model)
-    return _does_not_fit(stated, tried, model)
+        return _fits(stated, tried, model, known, charts, largest)
+    cures = prescriptions(stated, fixes, candidates, _unit(model))
+    return _does_not_fit(stated, model, known, charts, cures)
 
 
 def _not_run(stated: RunAsStated) -> Judgement:
@@ -61,7 +82,14 @@ def _not_run(stated: RunAsStated) -> Judgement:
     return blocked(f"the workload was not run: {stated.reason}", evidence=words.setting(stated))
 
 
-def _fits(stated: RunAsStated, tried: Mapping[str, RunFacts], model: ModelFacts) -> Judgement:
+def _fits(
+    stated: RunAsStated,
+    tried: Mapping[str, RunFacts],
+    model: ModelFacts,
+    known: dict[str, Any],
+    charts: tuple[Chart, ...],
+    largest: LargestImageFacts | None,
+) -> Judgement:
     tightest = max(
         stated.cards, key=lambda card: (card.peak_allocated_bytes or 0) / card.usable_bytes
     )
@@ -69,18 +97,23 @@ def _fits(stated: RunAsStated, tried: Mapping[str, RunFacts], model: ModelFacts)
     warning = (
         f" The same workload ran out of memory with {' and with '.join(spared)}." if spared else ""
     )
+    limit = f" {words.limit(largest)}" if largest is not None and largest.fits_side else ""
     peak, usable = words.size(tightest.peak_allocated_bytes), words.size(tightest.usable_bytes)
     return passed(
         f"{model.name} with {stated.names} fits: peak {peak} of {usable} on GPU {tightest.index}",
-        f"{words.workload(stated)} ran to its end.{warning}",
+        f"{words.workload(stated)} ran to its end.{warning}{limit}",
         confidence=Confidence.MEASURED,
-        evidence={**words.setting(stated), "runs": words.outcomes(stated, tried)},
-        charts=memory_bars({stated.names: stated, **tried}),
+        evidence=known,
+        charts=charts,
     )
 
 
 def _does_not_fit(
-    stated: RunAsStated, tried: Mapping[str, RunFacts], model: ModelFacts
+    stated: RunAsStated,
+    model: ModelFacts,
+    known: dict[str, Any],
+    charts: tuple[Chart, ...],
+    cures: list[Fix],
 ) -> Judgement:
     failure = stated.failure
     assert failure is not None, "a run that is out of memory has a failure"
@@ -93,13 +126,10 @@ def _does_not_fit(
         f"{where} ran out of memory: {words.size(failure.requested_bytes)} asked for{room}",
         _cause(stated, failure, culprit, where),
         confidence=Confidence.MEASURED,
-        evidence={
-            **words.setting(stated),
-            "failure": words.failing_request(failure, left),
-            "runs": words.outcomes(stated, tried),
-        },
-        fixes=_fixes(stated, tried, model, culprit, card),
-        charts=memory_bars({stated.names: stated, **tried}),
+        evidence={**known, "failure": words.failing_request(failure, left)},
+        fixes=cures or [_without_cure(stated, model, culprit, card)],
+        charts=charts,
+        explains=("memory.predicted-out-of-memory",),
     )
 
 
@@ -112,7 +142,7 @@ def _cause(stated: RunAsStated, failure: OutOfMemory, culprit: Culprit, where: s
         holder = "the vision tower" if culprit.kind == "vision" else "that layer"
         what += (
             f" {stated.names} attention writes this matrix in one piece, and several of that size "
-            f"at once; it grows with the square of the {_unit(culprit)} and must fit on the GPU "
+            f"at once; it grows with the square of the {_counted(culprit)} and must fit on the GPU "
             f"that holds {holder}. A device map divides weights, not this matrix."
         )
     elif culprit.kind == "logits":
@@ -125,30 +155,15 @@ def _cause(stated: RunAsStated, failure: OutOfMemory, culprit: Culprit, where: s
     return f"{what} At that moment {', '.join(idle)}." if idle else what
 
 
-def _fixes(
-    stated: RunAsStated,
-    tried: Mapping[str, RunFacts],
-    model: ModelFacts,
-    culprit: Culprit,
-    card: Card | None,
-) -> list[Fix]:
-    cures = [
-        Fix.edit(
-            _loading_code(stated, name),
-            summary=f"Load the model with {name} attention.",
-            safety=Safety.SAFE,
-            verification=f"the same workload ran on the same GPUs: {words.peaks(run)}",
-        )
-        for name, run in tried.items()
-        if run.status == "ran"
-    ]
-    if cures:
-        return cures
+def _without_cure(
+    stated: RunAsStated, model: ModelFacts, culprit: Culprit, card: Card | None
+) -> Fix:
+    """Where no change was found: a limit on pixels from the tensor's size, or advice."""
     if culprit.kind == "vision" and card is not None:
         fewer = _pixel_limit(stated, model, culprit, card)
         if fewer is not None:
-            return [fewer]
-    return [Fix.advise(_advice(culprit), safety=Safety.REVIEW)]
+            return fewer
+    return Fix.advise(_advice(culprit), safety=Safety.REVIEW)
 
 
 def _pixel_limit(
@@ -176,16 +191,11 @@ def _advice(culprit: Culprit) -> str:
     return "Make the images, the prompt or the batch smaller; nothing that was tried here fits."
 
 
-def _loading_code(stated: RunAsStated, attention: str) -> str:
-    major_minor = tuple(int(part) for part in stated.transformers.split(".")[:2])
-    dtype = "dtype" if major_minor >= (4, 56) else "torch_dtype"
-    device_map = stated.device_map or "cuda:0"
-    return (
-        "model = AutoModelForImageTextToText.from_pretrained(\n"
-        f'    path, {dtype}=torch.{stated.dtype}, attn_implementation="{attention}",\n'
-        f'    device_map="{device_map}",\n)'
-    )
-
-
-def _unit(culprit: Culprit) -> str:
+def _counted(culprit: Culprit) -> str:
     return "patches" if culprit.kind == "vision" else "tokens"
+
+
+def _unit(model: ModelFacts) -> int | None:
+    """Side in pixels of the square that becomes one visual token."""
+    patch = Dimensions.of(model.config).patch
+    return None if patch is None else patch * MERGE

@@ -75,13 +75,17 @@ def parameter_bytes(model: Any, torch: Any, dtype: str) -> int:
     return sum(parameter.numel() * size for parameter in model.parameters())
 
 
-def plan(torch: Any, model: Any, device_map: str, dtype: str) -> dict[str, Any]:
+def plan(
+    torch: Any, model: Any, device_map: str, dtype: str, room: dict[int, int] | None = None
+) -> dict[str, Any]:
     """Module name -> device for one of `PLANNED`, computed by the function of this release.
+
+    ``room`` is the user's ``max_memory``: card -> bytes for weights.
 
     Raises:
         Refused: accelerate is missing, or the map moves weights off the GPUs.
     """
-    found = _planned(torch, model, device_map, dtype)
+    found = _planned(torch, model, device_map, dtype, room)
     outside = sorted({str(device) for device in found.values()} & {"cpu", "disk"})
     if outside:
         where = " and the ".join(outside)
@@ -123,10 +127,18 @@ def dispatch(model: Any, placement: Mapping[str, Any]) -> None:
 
 
 def load(
-    torch: Any, config: Any, folder: str, dtype: str, attention: str | None, placement: Any
+    torch: Any,
+    config: Any,
+    folder: str,
+    dtype: str,
+    attention: str | None,
+    placement: Any,
+    room: dict[int, int] | None = None,
 ) -> Any:
     """``from_pretrained`` of the checkpoint, local safetensors files only, no remote code."""
     arguments: dict[str, Any] = {dtype_keyword(): getattr(torch, dtype)}
+    if room is not None:
+        arguments["max_memory"] = room
     if attention is not None:
         arguments["attn_implementation"] = argument(attention)
     model = model_class(config).from_pretrained(
@@ -156,7 +168,9 @@ def weights_by_device(model: Any) -> dict[str, int]:
     return found
 
 
-def _planned(torch: Any, model: Any, device_map: str, dtype: str) -> dict[str, Any]:
+def _planned(
+    torch: Any, model: Any, device_map: str, dtype: str, room: dict[int, int] | None
+) -> dict[str, Any]:
     try:
         importlib.import_module("accelerate")
     except ImportError as error:
@@ -166,14 +180,15 @@ def _planned(torch: Any, model: Any, device_map: str, dtype: str) -> dict[str, A
         with contextlib.suppress(ImportError):
             planner = getattr(importlib.import_module(module_name), "_get_device_map", None)
             if planner is not None:
-                return dict(_call_planner(planner, model, device_map, getattr(torch, dtype)))
-    return dict(_plan_as_before_4_51(model, device_map, getattr(torch, dtype)))
+                return dict(_call_planner(planner, model, device_map, getattr(torch, dtype), room))
+    return dict(_plan_as_before_4_51(model, device_map, getattr(torch, dtype), room))
 
 
-def _call_planner(planner: Any, model: Any, device_map: str, dtype: Any) -> Any:
+def _call_planner(planner: Any, model: Any, device_map: str, dtype: Any, room: Any) -> Any:
     known = {
         "model": model,
         "device_map": device_map,
+        "max_memory": room,
         "torch_dtype": dtype,
         "dtype": dtype,
     }
@@ -181,16 +196,18 @@ def _call_planner(planner: Any, model: Any, device_map: str, dtype: Any) -> Any:
     return planner(**{name: known.get(name) for name in names})
 
 
-def _plan_as_before_4_51(model: Any, device_map: str, dtype: Any) -> Any:
+def _plan_as_before_4_51(model: Any, device_map: str, dtype: Any, wish: Any) -> Any:
     """The steps that ``from_pretrained`` of transformers 4.45 to 4.50 took inline."""
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_balanced_memory, get_max_memory
 
     whole = {"no_split_module_classes": model._get_no_split_modules(device_map), "dtype": dtype}
     if device_map == "sequential":
-        room = get_max_memory(None)
+        room = get_max_memory(wish)
     else:
-        room = get_balanced_memory(model, low_zero=device_map == "balanced_low_0", **whole)
+        room = get_balanced_memory(
+            model, max_memory=wish, low_zero=device_map == "balanced_low_0", **whole
+        )
     model.tie_weights()
     return infer_auto_device_map(model, max_memory=room, **whole)
 

@@ -30,6 +30,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """False: a usual value was assumed."""
     context_after_bytes: int | None = None
     """The same after the run: libraries load some kernels late."""
+    workspace_bytes: int | None = None
+    """Allocated by libraries before the model: part of every number below."""
     cap_bytes: int | None = None
     """All that this process was allowed, context included."""
     limit_bytes: int | None = None
@@ -96,6 +98,28 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """What one card held after one allocation or release."""
+
+    step: int
+    """Allocations and releases so far, those while loading left out."""
+    phase: str
+    module: str
+    held: dict[str, int]
+    """Kind (weights, inputs, vision, text, kv_cache, logits, workspace) -> bytes."""
+    reserved: int
+    """Bytes in the allocator's segments."""
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """One card from one allocation to the next, as the allocator recorded it."""
+
+    index: int
+    events: int
+    moments: tuple[Moment, ...]
+    """Evenly chosen ones: of each stretch the worst."""
+
+
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """The workload as the processor would hand it to the model."""
 
@@ -113,13 +137,15 @@ class RunFacts(Facts):
 
     status: Status
     obstacle: str = ""
-    """Why it was not run: no_cuda, no_model, unavailable, same_as_stated, in_use, too_large,
-    cap_too_large, cap_too_small, offloaded."""
+    """Why it was not run: no_cuda, no_model, unavailable, in_use, too_large, cap_too_large,
+    cap_too_small, offloaded; a change to the workload also: predicted_not_to_fit, enough, no_time,
+    lost."""
     reason: str = ""
     attention: str | None = None
     """As asked for; None: what transformers selects."""
     selected: dict[str, str | None] = {}
     """``vision`` and ``text`` -> the implementation that was used."""
+    mode: str = "generate"
     dtype: str = ""
     device_map: str | None = None
     placement: dict[str, str] = {}
@@ -131,6 +157,7 @@ class RunFacts(Facts):
     new_tokens: int | None = None
     cards: tuple[Card, ...] = ()
     peaks: tuple[Peak, ...] = ()
+    history: tuple[History, ...] = ()
     failure: OutOfMemory | None = None
     load_seconds: float | None = None
     seconds: float | None = None
@@ -154,24 +181,6 @@ class RunAsStated(RunFacts):
     probe: ClassVar[str] = "memory.as_stated"
 
 
-class RunWithEager(RunFacts):
-    """The workload with eager attention."""
-
-    probe: ClassVar[str] = "memory.with_eager"
-
-
-class RunWithSdpa(RunFacts):
-    """The workload with sdpa attention."""
-
-    probe: ClassVar[str] = "memory.with_sdpa"
-
-
-class RunWithFlash(RunFacts):
-    """The workload with FlashAttention 2."""
-
-    probe: ClassVar[str] = "memory.with_flash"
-
-
 AS_STATED = Probe(
     id="memory.as_stated",
     title="runs the stated workload on the GPU",
@@ -183,22 +192,3 @@ AS_STATED = Probe(
     inputs=("devices.torch",),
     gpu=True,
 )
-
-
-def _other(probe_id: str, name: str, facts: type[Facts], function: str) -> Probe:
-    return Probe(
-        id=probe_id,
-        title=f"runs the stated workload with {name} attention",
-        facts=facts,
-        entry=f"qvl_checks.memory.other_attention_probe:{function}",
-        budget_s=300,
-        level=Level.DEEP,
-        imports=("torch", "model"),
-        inputs=("devices.torch", "memory.as_stated"),
-        gpu=True,
-    )
-
-
-WITH_EAGER = _other("memory.with_eager", "eager", RunWithEager, "run_eager")
-WITH_SDPA = _other("memory.with_sdpa", "sdpa", RunWithSdpa, "run_sdpa")
-WITH_FLASH = _other("memory.with_flash", "flash", RunWithFlash, "run_flash")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qvl_checks.memory.change_facts import LargestImageFacts
 from qvl_checks.memory.run_facts import Card, OutOfMemory, RunFacts
 
 GIB = 2**30
@@ -91,13 +92,46 @@ def failing_request(failure: OutOfMemory, left: int | None) -> dict[str, Any]:
 def outcomes(stated: RunFacts, tried: Mapping[str, RunFacts]) -> dict[str, str]:
     """Evidence: how each run ended, in one sentence."""
     runs = {f"as stated ({stated.names})": stated, **tried}
+    return {name: ending(run) for name, run in runs.items()}
+
+
+def largest_image(largest: LargestImageFacts) -> dict[str, Any]:
+    """Evidence: the runs on either side of the largest square image."""
     return {
-        name: f"ran: {peaks(run)}"
-        if run.failure is None
-        else f"out of memory in {run.failure.module}: {size(run.failure.requested_bytes)} "
-        f"asked for on GPU {run.failure.gpu}"
-        for name, run in runs.items()
+        "predicted_px": largest.predicted_side,
+        "fits_px": largest.fits_side,
+        "fails_px": largest.fails_side,
+        "step_px": largest.unit,
+        "images": largest.images,
+        "is_the_processors_limit": largest.at_the_limit,
+        "runs": {f"{one.side} x {one.side}": ending(one.run) for one in largest.runs},
     }
+
+
+def limit(largest: LargestImageFacts) -> str:
+    """``The largest square image that fits is 1932 x 1932; 1960 x 1960 does not.``"""
+    side = f"{largest.fits_side} x {largest.fits_side}"
+    each = f" {largest.images} times" if largest.images > 1 else ""
+    if largest.fails_side is not None:
+        return (
+            f"The largest square image that fits{each} is {side}; "
+            f"{largest.fails_side} x {largest.fails_side} does not."
+        )
+    if largest.at_the_limit:
+        return f"So does a square image of {side}{each}, the largest that the processor makes."
+    return f"A square image of {side}{each} fits as well."
+
+
+def ending(run: RunFacts) -> str:
+    """How a run ended, in one sentence."""
+    if run.status == "not_run":
+        return f"not run: {run.reason}"
+    if run.failure is None:
+        return f"ran: {peaks(run)}"
+    return (
+        f"out of memory in {run.failure.module}: {size(run.failure.requested_bytes)} "
+        f"asked for on GPU {run.failure.gpu}"
+    )
 
 
 def peaks(run: RunFacts) -> str:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from qvl_checks.memory.history import Recorder
 from qvl_checks.memory.oom_message import Message, is_out_of_memory, parse
 
 VISION_PARTS = {"visual", "vision_tower", "vision_model"}
@@ -27,14 +28,24 @@ class Tracer:
     def __init__(self, torch: Any, cards: Any) -> None:
         self.torch = torch
         self.cards = cards
-        self.stage = "load"
-        """What is done outside of any module: ``load``, ``inputs``, ``generate``."""
+        self.history = Recorder(torch, cards)
+        self._stage = "load"
         self.path: list[str] = []
         """Names of the modules that are executing, outermost first."""
         self.passes = 0
         """Forward passes begun: the first is the prefill, later ones decode."""
         self.peaks: dict[int, dict[str, Any]] = {}
         self._failure: dict[str, Any] | None = None
+
+    @property
+    def stage(self) -> str:
+        """What is done outside of any module: ``load``, ``inputs``, ``generate``."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, name: str) -> None:
+        self._stage = name
+        self.history.mark(self.phase, "")
 
     @property
     def phase(self) -> str:
@@ -57,10 +68,15 @@ class Tracer:
         self.path.pop()
 
     def follow(self, model: Any) -> None:
-        """Watch every module of the model from now on."""
+        """Watch every module of the model, and what caches keep, from now on."""
         for name, module in model.named_modules():
             module.register_forward_pre_hook(self._entering(name))
             module.register_forward_hook(self._leaving())
+        from transformers import cache_utils
+
+        for owner in list(vars(cache_utils).values()):
+            if isinstance(owner, type) and "update" in vars(owner):
+                setattr(owner, "update", self._keeping(vars(owner)["update"]))  # noqa: B010
 
     def watching(self) -> Any:
         """A context manager: operators that run inside are seen, and the one that fails is kept."""
@@ -108,6 +124,7 @@ class Tracer:
             self.note_peaks()
             self.path.append(name)
             self.passes += not name
+            self.history.mark(self.phase, name)
 
         return enter
 
@@ -115,8 +132,19 @@ class Tracer:
         def leave(module: Any, args: Any, output: Any) -> None:
             self.note_peaks()
             self.path.pop()
+            self.history.mark(self.phase, self._module())
 
         return leave
+
+    def _keeping(self, update: Any) -> Any:
+        def kept(cache: Any, *args: Any, **kwargs: Any) -> Any:
+            result = update(cache, *args, **kwargs)
+            for tensor in result if isinstance(result, tuple) else ():
+                if isinstance(tensor, self.torch.Tensor):
+                    self.history.keep(tensor)
+            return result
+
+        return kept
 
     def _module(self) -> str:
         return self.path[-1] if self.path else ""

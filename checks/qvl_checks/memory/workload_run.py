@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from qvl_checks.memory import placement as place
@@ -22,13 +23,20 @@ HEADROOM = 1.1
 """The weights and a tenth must fit before a run is worth starting."""
 
 
-def run_on_gpus(request: Mapping[str, Any], attention: str | None) -> dict[str, Any]:
-    """Run the request's workload on the GPUs that it names, with this attention implementation."""
+def run_on_gpus(
+    request: Mapping[str, Any], changes: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Run the request's workload on the GPUs that it names.
+
+    ``changes`` to it are fields of WorkloadFacts, or ``max_pixels`` (the processor's limit),
+    ``prefill_chunk`` (tokens that ``generate`` takes at once), ``logits_to_keep`` (positions that
+    ``forward`` gives logits for) and ``max_memory`` (card -> bytes of weights, with a device map).
+    """
     import torch
 
-    model, workload = request.get("model") or {}, request["workload"]
+    model, workload = request.get("model") or {}, {**request["workload"], **changes}
     measured = (request.get("inputs") or {}).get("devices.torch") or {}
-    run = WorkloadRun(torch, model, workload, attention)
+    run = WorkloadRun(torch, model, workload)
     try:
         if model.get("source") not in ("published", "folder"):
             raise Refused("no_model", "no model was named")
@@ -46,22 +54,17 @@ def run_on_gpus(request: Mapping[str, Any], attention: str | None) -> dict[str, 
 class WorkloadRun:
     """One run of one workload; ``facts`` holds what is known so far."""
 
-    def __init__(
-        self,
-        torch: Any,
-        model: Mapping[str, Any],
-        workload: Mapping[str, Any],
-        attention: str | None,
-    ) -> None:
+    def __init__(self, torch: Any, model: Mapping[str, Any], workload: Mapping[str, Any]) -> None:
         import transformers
 
         self._torch = torch
         self._named = model
         self._workload = workload
-        self._attention = attention
+        self._attention: str | None = workload["attention"]
         self._folder: str | None = model.get("path")
         self.facts: dict[str, Any] = {
-            "attention": attention,
+            "attention": self._attention,
+            "mode": workload.get("mode", "generate"),
             "dtype": workload["dtype"],
             "device_map": workload["device_map"],
             "torch": str(torch.__version__),
@@ -83,6 +86,7 @@ class WorkloadRun:
         _require_room(cards, self.facts["weights_need_bytes"])
         placement = self._placement(hollow, cards)
         tracer = Tracer(torch, cards)
+        tracer.history.start()
         started = time.monotonic()
         try:
             with tracer.watching(), torch.no_grad():
@@ -98,11 +102,8 @@ class WorkloadRun:
                 )
                 tracer.follow(model)
                 tracer.stage = "generate"
-                output = model.generate(
-                    **inputs, max_new_tokens=workload["new_tokens"], do_sample=False
-                )
+                output = self._call(model, inputs)
                 tracer.note_peaks()
-            self.facts["new_tokens"] = int(output.shape[1] - inputs["input_ids"].shape[1])
             self.facts["status"] = "ran"
         except RuntimeError as error:
             if not is_out_of_memory(str(error)):
@@ -111,9 +112,10 @@ class WorkloadRun:
             self.facts.update(status="out_of_memory", failure=tracer.failure(error))
             # Its frames hold the tensors.
             error.__traceback__ = None
+        self.facts["history"] = tracer.history.stop()
         del hollow
         model = None
-        inputs, output = {}, None
+        inputs, output = {}, None  # noqa: F841 (they held what the user's program would keep)
         gc.collect()
         cards.close()
         self.facts["seconds"] = round(time.monotonic() - started, 3)
@@ -121,10 +123,28 @@ class WorkloadRun:
             {"index": index, **peak} for index, peak in sorted(tracer.peaks.items())
         ]
 
+    def _call(self, model: Any, inputs: dict[str, Any]) -> Any:
+        """What the user's program does; returns what it would keep."""
+        workload = self._workload
+        if workload.get("mode") == "forward":
+            kept = workload.get("logits_to_keep")
+            return model(**inputs, **({} if kept is None else {"logits_to_keep": kept}))
+        chunk = workload.get("prefill_chunk")
+        output = model.generate(
+            **inputs,
+            max_new_tokens=workload["new_tokens"],
+            do_sample=False,
+            **({} if chunk is None else {"prefill_chunk_size": chunk}),
+        )
+        self.facts["new_tokens"] = int(output.shape[1] - inputs["input_ids"].shape[1])
+        return output
+
     def _describe_load(self, config: Any) -> list[tuple[int, int]]:
         """Sizes as the processor makes them; returns the images' (width, height)."""
         patch = config.vision_config.patch_size
-        bounds = limits(patch, self._folder)
+        fewest, most = limits(patch, self._folder)
+        most = self._workload.get("max_pixels") or most
+        bounds = min(fewest, most), most
         images = [
             resized(width, height, patch * MERGE, *bounds)
             for width, height in self._workload["images"]
@@ -157,12 +177,20 @@ class WorkloadRun:
             placement: dict[str, Any] = {"": "cpu"}
         elif self._workload["device_map"] in place.PLANNED:
             placement = place.plan(
-                self._torch, hollow, self._workload["device_map"], self._workload["dtype"]
+                self._torch,
+                hollow,
+                self._workload["device_map"],
+                self._workload["dtype"],
+                self._most_weights(),
             )
         else:
             placement = {"": cards.rows[0]["index"]}
         self.facts["placement"] = {name: str(device) for name, device in placement.items()}
         return placement
+
+    def _most_weights(self) -> dict[int, int] | None:
+        wish = self._workload.get("max_memory")
+        return None if wish is None else {int(index): int(room) for index, room in wish.items()}
 
     def _on_devices(
         self, config: Any, hollow: Any, placement: dict[str, Any], tracer: Tracer
@@ -171,7 +199,15 @@ class WorkloadRun:
         dtype, device_map = self._workload["dtype"], self._workload["device_map"]
         if self.facts["weights"] == "checkpoint":
             wish = device_map if device_map in place.PLANNED else placement
-            model = place.load(self._torch, config, str(self._folder), dtype, self._attention, wish)
+            model = place.load(
+                self._torch,
+                config,
+                str(self._folder),
+                dtype,
+                self._attention,
+                wish,
+                self._most_weights(),
+            )
             self.facts["placement"] = {
                 name: str(device)
                 for name, device in getattr(model, "hf_device_map", placement).items()

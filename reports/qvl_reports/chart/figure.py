@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from qvl_doctor.findings import Chart, Series
+from qvl_reports.chart.area import draw_area
 from qvl_reports.chart.bar import draw_bars, text_of
 from qvl_reports.chart.line import draw_line, finite, usable
 from qvl_reports.chart.scale import short
@@ -15,6 +16,7 @@ from qvl_reports.values import number
 from qvl_reports.wording import count
 
 WIDE, NARROW = 640.0, 300.0
+DRAW = {"line": draw_line, "bar": draw_bars, "area": draw_area}
 
 
 def figure(chart: Chart, key: str) -> Markup:
@@ -37,7 +39,7 @@ def figure(chart: Chart, key: str) -> Markup:
 
 def describe(chart: Chart) -> Iterator[str]:
     """What the chart shows, in sentences, for those who cannot see it."""
-    yield f"{'Line' if chart.kind == 'line' else 'Bar'} chart of {chart.y} over {chart.x}."
+    yield f"{chart.kind.capitalize()} chart of {chart.y} over {chart.x}."
     for series in chart.series:
         yield f"{series.name}: {_range(series)}."
     if chart.threshold is not None:
@@ -54,7 +56,7 @@ def _range(series: Series) -> str:
 
 
 def _drawing(chart: Chart, width: float, key: str, described: str, kind: str) -> Markup:
-    height, marks = (draw_line if chart.kind == "line" else draw_bars)(chart, width)
+    height, marks = DRAW[chart.kind](chart, width)
     return element(
         "svg",
         element("title", chart.title, id=f"{key}-title"),

@@ -49,12 +49,12 @@ def draw_line(chart: Chart, width: float) -> tuple[float, list[Markup]]:
     right = width - gutter - 16
     frame = Frame(left, right, TOP, height - BOTTOM, point_axis(xs, chart.log_x), y_axis)
     marks = [
-        *(_y_tick(frame, tick.place, tick.label) for tick in y_ticks),
-        *_x_ticks(frame, xs),
-        _axis_labels(chart, frame, width, height),
+        *(y_tick(frame, tick.place, tick.label) for tick in y_ticks),
+        *x_ticks(frame, xs),
+        axis_labels(chart, frame, width, height),
     ]
     if limit is not None:
-        marks.append(_threshold(chart, frame, limit))
+        marks.append(threshold(chart, frame, limit))
     for place, series in enumerate(chart.series):
         marks.append(_series(frame, series, place))
     return height, [*marks, *_names(frame, chart, names)]
@@ -118,7 +118,8 @@ def _cross(x: float, y: float) -> Markup:
     return element("path", d=arms, class_="cross")
 
 
-def _threshold(chart: Chart, frame: Frame, limit: float) -> Markup:
+def threshold(chart: Chart, frame: Frame, limit: float) -> Markup:
+    """A line across the plot at the limit, with its name."""
     _, down = frame.at(0.0, limit)
     line = element("path", d=f"M{frame.left:.1f} {down:.1f}H{frame.right:.1f}", class_="threshold")
     lines = labels.wrap(chart.threshold_label or "limit", frame.right - frame.left - 8, 2)
@@ -132,14 +133,16 @@ def _threshold(chart: Chart, frame: Frame, limit: float) -> Markup:
     return element("g", line, element("text", *spans, class_="limit halo"))
 
 
-def _y_tick(frame: Frame, place: float, label: str) -> Markup:
+def y_tick(frame: Frame, place: float, label: str) -> Markup:
+    """A line across the plot with its value at the left."""
     down = frame.bottom - (frame.bottom - frame.top) * place
     line = element("path", d=f"M{frame.left:.1f} {down:.1f}H{frame.right:.1f}", class_="grid")
     text = element("text", label, x=f"{frame.left - 6:.1f}", y=f"{down + 4:.1f}", class_="tick end")
     return element("g", line, text)
 
 
-def _x_ticks(frame: Frame, xs: list[Value]) -> list[Markup]:
+def x_ticks(frame: Frame, xs: list[Value]) -> list[Markup]:
+    """The x axis with as many values as there is room for."""
     wide = frame.right - frame.left
     ticks = point_ticks(frame.x, xs, max(2, int(wide / 70)))
     places = [frame.left + wide * tick.place for tick in ticks]
@@ -158,7 +161,8 @@ def _x_ticks(frame: Frame, xs: list[Value]) -> list[Markup]:
     return marks
 
 
-def _axis_labels(chart: Chart, frame: Frame, width: float, height: float) -> Markup:
+def axis_labels(chart: Chart, frame: Frame, width: float, height: float) -> Markup:
+    """What the axes mean: y above the plot, x below it."""
     y = labels.clip(chart.y, width)
     x = labels.clip(chart.x, width)
     across = max(0.0, (frame.left + frame.right - labels.width(x)) / 2)

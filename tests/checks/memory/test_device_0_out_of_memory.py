@@ -2,120 +2,79 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qvl_checks.memory.device_0_out_of_memory import device_0_out_of_memory
-from qvl_checks.memory.run_facts import (
-    Card,
-    FailedTensor,
-    Load,
-    OutOfMemory,
-    Reading,
-    RunAsStated,
-    RunFacts,
-    RunWithEager,
-    RunWithFlash,
-    RunWithSdpa,
+from qvl_checks.memory.change_facts import (
+    Candidate,
+    CandidatesFacts,
+    FixesFacts,
+    LargestImageFacts,
+    Run,
+    SideRun,
+    Trial,
 )
-from qvl_checks.models.catalogue import resolve
+from qvl_checks.memory.device_0_out_of_memory import device_0_out_of_memory
+from qvl_checks.memory.predicted_facts import PredictedFacts
+from qvl_checks.memory.run_facts import FailedTensor, Load, Reading, RunAsStated
 from qvl_doctor.facts import ModelFacts
 from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement
 
-GIB = 2**30
-S = 14308
-SCORES = 16 * S * S * 2
-WEIGHTS = 8_292_166_656 * 2
-LIMIT = 24 * GIB - 520 * 2**20
+sys.path.insert(0, str(Path(__file__).parent))
 
-
-def named(name: str = "Qwen2.5-VL-7B") -> ModelFacts:
-    model = resolve(name)
-    assert model is not None
-    return model
-
-
-def card(index: int = 0, **changes: Any) -> Card:
-    fields: dict[str, Any] = {
-        "index": index,
-        "name": "NVIDIA H100 80GB HBM3",
-        "total_bytes": 79 * GIB,
-        "free_bytes": 78 * GIB,
-        "others_bytes": 0,
-        "context_bytes": 520 * 2**20,
-        "context_measured": True,
-        "cap_bytes": 24 * GIB,
-        "limit_bytes": LIMIT,
-        "weights_bytes": WEIGHTS,
-        "peak_allocated_bytes": WEIGHTS + GIB,
-        "peak_reserved_bytes": WEIGHTS + 2 * GIB,
-        **changes,
-    }
-    return Card(**fields)
-
-
-def ran(kind: type[RunFacts] = RunAsStated, name: str = "sdpa", **changes: Any) -> Any:
-    fields: dict[str, Any] = {
-        "status": "ran",
-        "attention": name,
-        "selected": {"vision": name, "text": name},
-        "dtype": "bfloat16",
-        "weights": "random",
-        "weights_need_bytes": WEIGHTS,
-        "load": Load(images=((2044, 1372),), patches=(S,), prompt_tokens=3629),
-        "cards": (card(),),
-        "torch": "2.11.0+cu130",
-        "transformers": "5.17.0",
-        **changes,
-    }
-    return kind(**fields)
-
-
-def out_of_memory(
-    kind: type[RunFacts] = RunAsStated, name: str = "eager", *, failure: Any = None, **changes: Any
-) -> Any:
-    return ran(kind, name, status="out_of_memory", failure=failure or vision(), **changes)
-
-
-def vision(**changes: Any) -> OutOfMemory:
-    fields: dict[str, Any] = {
-        "message": "CUDA out of memory. Tried to allocate 6.10 GiB. GPU 0 has a total capacity of",
-        "gpu": 0,
-        "requested_bytes": SCORES,
-        "requested_exact": True,
-        "tensor": FailedTensor(shape=(1, 16, S, S), dtype="bfloat16", bytes=SCORES),
-        "operator": "aten.mul.Tensor",
-        "module": "model.visual.blocks.7.attn",
-        "phase": "vision",
-        "readings": (
-            Reading(
-                index=0,
-                allocated_bytes=WEIGHTS + SCORES,
-                reserved_bytes=WEIGHTS + SCORES + GIB // 4,
-                free_bytes=50 * GIB,
-            ),
-        ),
-        "file": "transformers/models/qwen2_5_vl/modeling_qwen2_5_vl.py",
-        "line": 171,
-        "function": "eager_attention_forward",
-        "code": "attn_weights = torch.matmul(query, key_states.transpose(2, 3)) * scaling",
-        **changes,
-    }
-    return OutOfMemory(**fields)
+from memory_examples import (
+    GIB,
+    LIMIT,
+    SCORES,
+    WEIGHTS,
+    S,
+    card,
+    failing_device,
+    history,
+    named,
+    out_of_memory,
+    predicted,
+    predicted_device,
+    ran,
+    vision,
+)
 
 
 def judge(
     stated: RunAsStated,
     *,
-    eager: RunWithEager | None = None,
-    sdpa: RunWithSdpa | None = None,
-    flash: RunWithFlash | None = None,
     model: ModelFacts | None = None,
+    predicted: PredictedFacts | None = None,
+    candidates: CandidatesFacts | None = None,
+    largest: LargestImageFacts | None = None,
+    **attention: Run,
+) -> Judgement:
+    """``attention``: implementation -> the run with it."""
+    trials = tuple(
+        Trial(name=name, changes={"attention": name}, run=run) for name, run in attention.items()
+    )
+    return judge_trials(
+        stated,
+        trials,
+        model=model,
+        predicted=predicted,
+        candidates=candidates,
+        largest=largest,
+    )
+
+
+def judge_trials(
+    stated: RunAsStated, trials: tuple[Trial, ...], *, model: ModelFacts | None = None, **facts: Any
 ) -> Judgement:
     return device_0_out_of_memory.judge(
-        stated=stated, model=model or named(), eager=eager, sdpa=sdpa, flash=flash
+        stated=stated,
+        model=model or named(),
+        fixes=FixesFacts(status="tried", runs=trials) if trials else None,
+        **{"predicted": None, "candidates": None, "largest": None, **facts},
     )
 
 
@@ -124,7 +83,7 @@ def not_run(obstacle: str, reason: str = "of this", **changes: Any) -> RunAsStat
 
 
 def test_eager_fails_and_sdpa_is_the_verified_cure() -> None:
-    judgement = judge(out_of_memory(), sdpa=ran(RunWithSdpa))
+    judgement = judge(out_of_memory(), sdpa=ran(Run))
     assert judgement.outcome is Outcome.FAIL
     assert judgement.confidence is Confidence.MEASURED
     left = (LIMIT - WEIGHTS - SCORES - GIB // 4) / GIB
@@ -152,15 +111,15 @@ def test_the_evidence_names_tensor_place_and_numbers() -> None:
 def test_every_cure_that_ran_is_offered_and_no_other() -> None:
     judgement = judge(
         out_of_memory(name="eager"),
-        sdpa=out_of_memory(RunWithSdpa, "sdpa"),
-        flash=ran(RunWithFlash, "flash_attention_2"),
+        sdpa=out_of_memory(Run, "sdpa"),
+        flash_attention_2=ran(Run, "flash_attention_2"),
     )
     assert ["flash_attention_2" in (fix.code or "") for fix in judgement.fixes] == [True]
     assert judgement.evidence["runs"]["sdpa"].startswith("out of memory in model.visual")
 
 
 def test_without_a_cure_the_images_are_limited_by_inversion() -> None:
-    judgement = judge(out_of_memory(), sdpa=out_of_memory(RunWithSdpa, "sdpa"))
+    judgement = judge(out_of_memory(), sdpa=out_of_memory(Run, "sdpa"))
     [fix] = judgement.fixes
     assert not fix.verified
     assert fix.code is not None and "max_pixels=" in fix.code
@@ -170,7 +129,7 @@ def test_without_a_cure_the_images_are_limited_by_inversion() -> None:
 
 def test_an_old_release_gets_its_own_keyword() -> None:
     stated = out_of_memory(transformers="4.49.0")
-    [fix] = judge(stated, sdpa=ran(RunWithSdpa)).fixes
+    [fix] = judge(stated, sdpa=ran(Run)).fixes
     assert fix.code is not None and "torch_dtype=torch.bfloat16" in fix.code
 
 
@@ -182,7 +141,7 @@ def test_two_gpus_and_what_the_other_held() -> None:
         )
     )
     stated = out_of_memory(failure=failure, cards=(card(0), card(1)), device_map="auto")
-    judgement = judge(stated, sdpa=ran(RunWithSdpa, cards=(card(0), card(1))))
+    judgement = judge(stated, sdpa=ran(Run, cards=(card(0), card(1))))
     assert "At that moment GPU 1 held 8.00 GiB." in judgement.cause
     assert "A device map divides weights" in judgement.cause
     assert judgement.fixes[0].code is not None
@@ -197,7 +156,7 @@ def test_two_gpus_and_what_the_other_held() -> None:
 
 
 def test_the_chart_shows_the_request_over_the_limit() -> None:
-    chart = judge(out_of_memory(), sdpa=ran(RunWithSdpa)).charts[0]
+    chart = judge(out_of_memory(), sdpa=ran(Run)).charts[0]
     weights, activations, request = chart.series
     assert weights.points[0] == ("eager, GPU 0", round(WEIGHTS / GIB, 3))
     assert activations.points == (
@@ -259,7 +218,7 @@ def test_weights_that_do_not_fit_under_the_cap() -> None:
 
 
 def test_what_fits_passes_and_tells_that_eager_would_not() -> None:
-    judgement = judge(ran(), eager=out_of_memory(RunWithEager))
+    judgement = judge(ran(), eager=out_of_memory(Run))
     assert judgement.outcome is Outcome.PASS
     assert judgement.confidence is Confidence.MEASURED
     assert judgement.title == "Qwen2.5-VL-7B with sdpa fits: peak 16.45 GiB of 23.49 GiB on GPU 0"
@@ -268,13 +227,13 @@ def test_what_fits_passes_and_tells_that_eager_would_not() -> None:
 
 
 def test_what_fits_in_every_way_warns_of_nothing() -> None:
-    judgement = judge(ran(), eager=ran(RunWithEager, "eager"))
+    judgement = judge(ran(), eager=ran(Run, "eager"))
     assert judgement.outcome is Outcome.PASS
     assert "out of memory" not in judgement.cause
 
 
 def test_runs_that_were_not_made_are_not_mentioned() -> None:
-    same = RunWithSdpa(status="not_run", obstacle="same_as_stated", reason="the stated run")
+    same = Run(status="not_run", obstacle="unavailable", reason="not installed")
     assert list(judge(ran(), sdpa=same).evidence["runs"]) == ["as stated (sdpa)"]
 
 
@@ -302,3 +261,135 @@ def test_a_text_only_workload() -> None:
     assert judge(ran(load=load)).cause == (
         "A prompt of 4000 tokens, 3 times in a batch ran to its end."
     )
+
+
+def tried(name: str, run: Run, **changes: Any) -> Trial:
+    return Trial(name=name, changes=changes, run=run)
+
+
+def test_each_change_that_ran_is_prescribed_with_its_peak() -> None:
+    judgement = judge_trials(
+        out_of_memory(device_map="auto"),
+        (
+            tried("batch=2", ran(Run), batch=2),
+            tried("logits_to_keep=1", ran(Run), logits_to_keep=1),
+            tried("prefill_chunk_size=1024", ran(Run), prefill_chunk=1024),
+            tried("max_memory", ran(Run), device_map="auto", max_memory={"0": GIB, "1": 4 * GIB}),
+            tried("bfloat16", ran(Run), dtype="bfloat16"),
+            tried("sdpa, max_pixels=784000", ran(Run), attention="sdpa", max_pixels=784000),
+        ),
+    )
+    assert all(fix.verified for fix in judgement.fixes)
+    assert all("16.45 GiB" in str(fix.verification) for fix in judgement.fixes)
+    code = [fix.code or "" for fix in judgement.fixes]
+    assert "batch_size = 2" in code[0]
+    assert "model(**inputs, logits_to_keep=1)" in code[1]
+    assert "prefill_chunk_size=1024" in code[2]
+    assert 'max_memory={0: "1024MiB", 1: "4096MiB"}' in code[3]
+    assert "dtype=torch.bfloat16" in code[4] and 'attn_implementation="eager"' in code[4]
+    assert "max_pixels=784000" in code[5] and 'attn_implementation="sdpa"' in code[5]
+    assert "1000 visual tokens" in judgement.fixes[5].summary
+
+
+def test_a_change_that_was_not_run_is_not_called_verified() -> None:
+    missing = Run(status="not_run", obstacle="unavailable", reason="flash-attn is not installed")
+    name = "flash_attention_2"
+    candidates = CandidatesFacts(
+        status="searched",
+        candidates=(
+            Candidate(
+                name=name,
+                changes={"attention": name},
+                fits=True,
+                devices=(predicted_device(),),
+            ),
+        ),
+    )
+    [fix] = judge(out_of_memory(), candidates=candidates, flash_attention_2=missing).fixes
+    assert not fix.verified
+    assert "predicted to fit, with a peak of 16.45 GiB" in fix.summary
+    assert "It was not run: flash-attn is not installed" in fix.summary
+
+
+def test_nothing_needs_to_be_installed_where_another_change_helps() -> None:
+    missing = Run(status="not_run", obstacle="unavailable", reason="flash-attn is not installed")
+    [fix] = judge(out_of_memory(), flash_attention_2=missing, sdpa=ran(Run)).fixes
+    assert fix.verified
+    late = Run(status="not_run", obstacle="no_time", reason="no time was left to run it")
+    first, second = judge(out_of_memory(), flash_attention_2=late, sdpa=ran(Run)).fixes
+    assert first.verified and not second.verified
+
+
+@pytest.mark.parametrize("obstacle", ["predicted_not_to_fit", "enough"])
+def test_a_change_that_is_of_no_use_is_not_prescribed(obstacle: str) -> None:
+    skipped = Run(status="not_run", obstacle=obstacle, reason="of something")
+    [fix] = judge(out_of_memory(), sdpa=skipped).fixes
+    assert "max_pixels" in (fix.code or "")
+
+
+def test_predicted_and_measured_stand_side_by_side() -> None:
+    judgement = judge(ran(), predicted=predicted(predicted_device(peak_allocated_bytes=WEIGHTS)))
+    [row] = judgement.evidence["predicted_and_measured"]
+    assert row["weights_gib"] == row["weights_predicted_gib"]
+    assert row["peak_gib"] == round((WEIGHTS + GIB) / GIB, 3)
+    assert row["peak_predicted_gib"] == round(WEIGHTS / GIB, 3)
+    assert row["peak_error_percent"] == round(-GIB / (WEIGHTS + GIB) * 100, 3)
+    assert row["reserved_error_percent"] == 0
+
+
+def test_a_failed_run_has_no_peak_to_compare_but_a_place() -> None:
+    judgement = judge(out_of_memory(), predicted=predicted(failing_device()))
+    [row] = judgement.evidence["predicted_and_measured"]
+    assert row["peak_gib"] is None and row["peak_error_percent"] is None
+    assert row["where"] == "failed in model.visual.blocks.7.attn (vision)"
+    assert row["where_predicted"] == "fails in model.visual.blocks.7.attn (vision)"
+
+
+def test_the_largest_image_is_told_with_the_runs_on_both_sides() -> None:
+    largest = LargestImageFacts(
+        status="tried",
+        predicted_side=1960,
+        unit=28,
+        fits_side=1960,
+        fails_side=1988,
+        runs=(
+            SideRun(side=1960, run=ran(Run)),
+            SideRun(side=1988, run=out_of_memory(Run)),
+        ),
+    )
+    judgement = judge(ran(), largest=largest)
+    assert "largest square image that fits is 1960 x 1960; 1988 x 1988 does not" in judgement.cause
+    told = judgement.evidence["largest_square_image"]
+    assert told["fits_px"] == told["predicted_px"] == 1960
+    assert told["runs"]["1988 x 1988"].startswith("out of memory in model.visual")
+
+
+def test_the_processors_limit_is_not_called_the_cards() -> None:
+    largest = LargestImageFacts(
+        status="tried",
+        predicted_side=3584,
+        unit=28,
+        at_the_limit=True,
+        fits_side=3584,
+        runs=(SideRun(side=3584, run=ran(Run)),),
+    )
+    assert "the largest that the processor makes" in judge(ran(), largest=largest).cause
+
+
+def test_memory_over_time_with_the_failing_request_on_top() -> None:
+    judgement = judge(out_of_memory(history=(history(),)))
+    area, _bars = judgement.charts
+    assert area.kind == "area"
+    assert area.title.endswith("most in model.visual.blocks.7.attn")
+    series = {one.name: one for one in area.series}
+    assert list(series) == ["weights", "inputs", "vision", "request that failed"]
+    assert series["weights"].points[1] == (700.0, round((WEIGHTS + GIB) / GIB, 3))
+    assert series["request that failed"].points == ((700.0, round(SCORES / GIB, 3)),)
+    assert series["request that failed"].emphasis == "bad"
+    assert area.threshold == round(LIMIT / GIB, 3)
+
+
+def test_without_a_recording_the_predicted_history_is_shown() -> None:
+    area, _bars = judge(out_of_memory(), predicted=predicted(failing_device())).charts
+    assert area.title.startswith("Predicted memory of GPU 0")
+    assert [one.name for one in area.series] == ["weights", "vision", "request that failed"]

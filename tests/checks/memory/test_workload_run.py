@@ -16,8 +16,9 @@ import msgspec
 import pytest
 
 import qvl_checks
+from qvl_checks.memory.change_facts import CANDIDATES, FIXES, LARGEST_IMAGE
 from qvl_checks.memory.failed_tensor import recognise
-from qvl_checks.memory.run_facts import AS_STATED, WITH_EAGER, WITH_FLASH, RunAsStated
+from qvl_checks.memory.run_facts import AS_STATED, RunAsStated
 from qvl_checks.models.catalogue import published_config, resolve
 from qvl_doctor.facts import ProbeStatus
 from qvl_doctor.running.client import AgentClient
@@ -74,9 +75,9 @@ def workload(**changes: Any) -> dict[str, Any]:
 
 
 def run(client: AgentClient, attention: str | None, **others: Any) -> RunAsStated:
-    load = others.pop("workload", workload())
+    load = {**others.pop("workload", workload()), "attention": attention}
     model = others.pop("model", tiny())
-    request = {"model": model, "workload": load, "attention": attention, **others}
+    request = {"model": model, "workload": load, **others}
     return msgspec.convert(answer(client, "memory_on_target.on_cpu:run", request), RunAsStated)
 
 
@@ -211,20 +212,11 @@ def test_the_probes_say_that_there_is_no_cuda(target: AgentClient) -> None:
         pytest.skip("this machine has a GPU; tests/gpu covers it")
     assert stated["obstacle"] == "no_cuda"
     request["inputs"] = {"memory.as_stated": stated}
-    assert answer(target, WITH_EAGER.entry, request)["obstacle"] == "no_cuda"
-
-
-def test_a_run_is_not_repeated(target: AgentClient) -> None:
-    stated = {"status": "ran", "selected": {"vision": "eager", "text": "eager"}}
-    request = {"model": tiny(), "workload": workload(), "inputs": {"memory.as_stated": stated}}
-    assert answer(target, WITH_EAGER.entry, request)["obstacle"] == "same_as_stated"
-
-
-def test_flash_attention_that_is_not_installed(target: AgentClient) -> None:
-    stated = {"status": "ran", "selected": {"vision": "sdpa", "text": "sdpa"}}
-    request = {"model": tiny(), "workload": workload(), "inputs": {"memory.as_stated": stated}}
-    facts = answer(target, WITH_FLASH.entry, request)
-    assert (facts["status"], facts["attention"]) == ("not_run", "flash_attention_2")
+    for probe in (CANDIDATES, FIXES, LARGEST_IMAGE):
+        found = answer(target, probe.entry, request)
+        assert found["status"] == "not_run"
+        assert "CUDA" in found["reason"]
+        request["inputs"][probe.id] = found
 
 
 def test_no_model_was_named(target: AgentClient) -> None:

@@ -33,7 +33,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
                 limit_address_space(request["room"])
 
         placement.fill = fill_and_limit
-    workload_run = WorkloadRun(torch, request["model"], request["workload"], request["attention"])
+    workload_run = WorkloadRun(torch, request["model"], request["workload"])
     try:
         workload_run.execute(NoCards())
     except Refused as refusal:

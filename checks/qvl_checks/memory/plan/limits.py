@@ -1,0 +1,119 @@
+"""How large one quantity of a workload may become, everything else as stated. Standard library
+only: runs in the target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from qvl_checks.memory.forecast import Forecast
+from qvl_checks.memory.pixels import limits
+from qvl_checks.memory.plan.search import Look, largest
+from qvl_checks.models.build import MERGE, make_config
+
+SMALLEST_SIDE = 4
+"""Visual tokens per side of the smallest square image that is looked at."""
+TEXT_STEP = 64
+"""Tokens; the longest prompt is found in steps of so many."""
+MOST_IMAGES = 1024
+MOST_PROMPTS = 4096
+MOST_FRAMES = 768
+"""What the published video processors sample at most."""
+FRAMES_STEP = 2
+"""Frames that become one in time (``temporal_patch_size`` of every family)."""
+USUAL_VIDEO = (640, 480)
+POSITIONS = 32_768
+"""Tokens, where a config does not say how many positions the model knows."""
+
+
+class Scale(NamedTuple):
+    """One quantity: how a workload with so many steps of it is made, and what bounds it."""
+
+    step: int
+    smallest: int
+    most: int
+    bound: str
+    """What forbids more than ``most``."""
+
+    def found(self, steps: int | None) -> dict[str, Any]:
+        """The answer for a number of steps; 0: not even the smallest fits."""
+        if steps is None:
+            return {"value": 0, "bound": None}
+        return {"value": steps * self.step, "bound": self.bound if steps == self.most else None}
+
+
+def largest_square(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Pixels per side, when every image is a square of that size (one, if none is stated)."""
+    unit = _config(request).vision_config.patch_size * MERGE
+    count = max(len(request["workload"]["images"]), 1)
+    _, most = limits(unit // MERGE, request["model"].get("path"))
+    scale = Scale(unit, SMALLEST_SIDE, math.isqrt(most) // unit, "the processor's max_pixels")
+    return _searched(forecast, scale, lambda side: {"images": [[side, side]] * count})
+
+
+def most_images(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """How many images of the size of the largest stated one."""
+    images = request["workload"]["images"]
+    if not images:
+        return {"value": None, "bound": None, "reason": "no image is stated"}
+    image = max(images, key=lambda size: int(size[0]) * int(size[1]))
+    scale = Scale(1, 1, MOST_IMAGES, f"the search ends at {MOST_IMAGES}")
+    found = _searched(forecast, scale, lambda count: {"images": [image] * count})
+    return {**found, "size": image}
+
+
+def longest_video(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Frames of one video, of the size of the stated one or a usual one, in place of all images
+    and videos."""
+    videos = request["workload"].get("videos") or ()
+    width, height = videos[0][:2] if videos else USUAL_VIDEO
+    scale = Scale(
+        FRAMES_STEP, 2, MOST_FRAMES // FRAMES_STEP, "what the video processor samples at most"
+    )
+    found = _searched(
+        forecast, scale, lambda frames: {"images": [], "videos": [[width, height, frames]]}
+    )
+    return {**found, "size": [width, height]}
+
+
+def longest_text(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Ordinary prompt tokens, images and videos as stated."""
+    config = _config(request)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None) or POSITIONS
+    scale = Scale(
+        TEXT_STEP, 1, max(positions // TEXT_STEP, 1), "the positions that the model knows"
+    )
+    return _searched(forecast, scale, lambda tokens: {"text_tokens": tokens})
+
+
+def largest_batch(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Prompts at once."""
+    scale = Scale(1, 1, MOST_PROMPTS, f"the search ends at {MOST_PROMPTS}")
+    return _searched(forecast, scale, lambda prompts: {"batch": prompts})
+
+
+LIMITS = {
+    "largest_square_px": largest_square,
+    "most_images": most_images,
+    "longest_video_frames": longest_video,
+    "longest_text_tokens": longest_text,
+    "largest_batch": largest_batch,
+}
+
+
+def margin(devices: Any) -> int:
+    """Bytes that the tightest device has beyond its peak in tensors."""
+    return min(int(one["usable_bytes"]) - int(one["peak_allocated_bytes"]) for one in devices)
+
+
+def _searched(forecast: Forecast, scale: Scale, changed: Any) -> dict[str, Any]:
+    def look(steps: int) -> Look:
+        prediction = forecast.predict(changed(steps * scale.step))
+        return Look(bool(prediction["fits"]), margin(prediction["devices"]))
+
+    return scale.found(largest(look, scale.smallest, scale.most))
+
+
+def _config(request: Mapping[str, Any]) -> Any:
+    return make_config(dict(request["model"]["config"]))

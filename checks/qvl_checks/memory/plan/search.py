@@ -1,0 +1,71 @@
+"""The largest number that still fits, in few predictions. Standard library only: runs in the
+target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Look(NamedTuple):
+    """What one prediction says."""
+
+    fits: bool
+    margin: int
+    """Bytes that the tightest device has beyond its peak in tensors; negative: missing."""
+
+
+def largest(look: Callable[[int], Look], low: int, high: int) -> int | None:
+    """The largest number from ``low`` to ``high`` that fits; None: not even ``low`` does.
+
+    Memory grows with the number, by and large evenly, so the next one to look at is computed from
+    what is left; every second one halves the range instead, which bounds their count.
+    """
+    first = look(low)
+    if not first.fits:
+        return None
+    if low == high:
+        return low
+    good, bad = _bracket(look, low, first, high)
+    if bad is None:
+        return good[0]
+    halve = False
+    while bad[0] - good[0] > 1:
+        middle = (good[0] + bad[0]) // 2
+        place = middle if halve or bad[1].margin >= 0 else _crossing(good, bad)
+        found = look(place)
+        if found.fits:
+            good = place, found
+        else:
+            bad = place, found
+        halve = not halve
+    return good[0]
+
+
+Point = tuple[int, Look]
+
+
+def _bracket(
+    look: Callable[[int], Look], low: int, first: Look, high: int
+) -> tuple[Point, Point | None]:
+    """A number that fits and a larger one that does not; None for that: ``high`` fits."""
+    good = low, first
+    place = min(2 * low, high)
+    while True:
+        found = look(place)
+        if not found.fits:
+            return good, (place, found)
+        if place == high:
+            return (place, found), None
+        each = (good[1].margin - found.margin) / (place - good[0])
+        good = place, found
+        reach = place + int(found.margin / each) + 1 if each > 0 else high
+        # What grows faster than evenly is caught at once, what grows in jumps soon after.
+        place = min(max(reach, 2 * place), high) if each > 0 else high
+
+
+def _crossing(good: Point, bad: Point) -> int:
+    """Where a straight line between the two has used up the margin; strictly between them."""
+    have, lack = good[1].margin, -bad[1].margin
+    place = good[0] + (bad[0] - good[0]) * have // max(have + lack, 1)
+    return min(max(place, good[0] + 1), bad[0] - 1)

@@ -155,6 +155,14 @@ class WorkloadFacts(Facts):
     """The most that each GPU may give, context included; plays a smaller card."""
 
 
+class LogFacts(Facts):
+    """A log or a message of the user's own program, handed over to be explained."""
+
+    probe: ClassVar[str] = "engine.log"
+    text: str
+    """The end of it, where it is long."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One examination: enough to reproduce every verdict without the machine."""
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from qvl_doctor.cli.conclude import conclude
+from qvl_doctor.cli.log_option import read_log
 from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
 from qvl_doctor.cli.stopping import stopping
@@ -75,6 +76,11 @@ DEFAULT_IMAGE = (2048, 1365)
 @click.option("--device-map", metavar="MODE", help="Workload: auto, balanced, sequential, …")
 @click.option("--cap", type=BYTES, help="Play a smaller card: memory that each GPU may give.")
 @click.option(
+    "--from-log",
+    metavar="FILE|-",
+    help="Explain what did not fit in this log or pasted message of your own program.",
+)
+@click.option(
     "--import-budget",
     type=click.FloatRange(1),
     default=90.0,
@@ -101,6 +107,7 @@ def command(
     dtype: str,
     device_map: str | None,
     cap: int | None,
+    from_log: str | None,
     import_budget: float,
     policy: Path | None,
     fail_on: str | None,
@@ -135,6 +142,7 @@ def command(
             cap_bytes=cap,
         ),
         level=Level(level),
+        log=None if from_log is None else read_log(from_log),
         import_budget_s=import_budget,
         progress=(shown := progress(sys.stderr, choice, Level(level))),
     )

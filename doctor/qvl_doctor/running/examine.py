@@ -23,6 +23,7 @@ from qvl_doctor.facts import (
     FACTS_SCHEMA,
     ImportsFacts,
     ImportState,
+    LogFacts,
     ModelFacts,
     ProbeRecord,
     ProbeStatus,
@@ -79,6 +80,7 @@ class Examination:
         model: ModelFacts | None,
         workload: WorkloadFacts,
         level: Level,
+        log: LogFacts | None = None,
         import_budget_s: float = 90.0,
         progress: Progress | None = None,
     ) -> None:
@@ -86,6 +88,7 @@ class Examination:
         self._roots = roots
         self._model = model
         self._workload = workload
+        self._log = log
         self._level = level
         self._import_budget_s = import_budget_s
         self._progress: Progress = progress or Silent()
@@ -161,6 +164,7 @@ class Examination:
             ImportsFacts(modules=dict(self._imports)),
             self._model,
             self._workload,
+            self._log,
         ]
         for facts in engine:
             if facts is not None:

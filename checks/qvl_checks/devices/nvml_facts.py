@@ -33,12 +33,24 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     temperature_c: int | None = None
     power_watts: float | None = None
     power_limit_watts: float | None = None
+    power_limit_default_watts: float | None = None
     throttle_reasons: tuple[str, ...] | None = None
     sm_clock_mhz: int | None = None
+    sm_clock_max_mhz: int | None = None
     utilization_percent: int | None = None
     ecc_enabled: bool | None = None
     ecc_uncorrected_errors: int | None = None
     """Since the driver was loaded."""
+    ecc_uncorrected_errors_ever: int | None = None
+    """In the card's life."""
+    rows_remapped: int | None = None
+    """Rows of memory replaced by spare ones after uncorrectable errors (Ampere and later)."""
+    row_remap_pending: bool | None = None
+    """A row is to be replaced at the next reset; until then it is used."""
+    row_remap_failed: bool | None = None
+    pages_retired: int | None = None
+    """Pages of memory withdrawn after uncorrectable errors (before Ampere)."""
+    page_retirement_pending: bool | None = None
     pcie_generation: int | None = None
     """Now; a card at rest may have lowered it."""
     pcie_generation_max: int | None = None

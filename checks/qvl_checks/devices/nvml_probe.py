@@ -10,20 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from qvl_checks.devices.throttling import names_of
 from qvl_checks.host.guarded import Guarded, reason_of
-
-THROTTLE_REASONS = {
-    0x1: "idle",
-    0x2: "application clocks setting",
-    0x4: "software power cap",
-    0x8: "hardware slowdown",
-    0x10: "sync boost",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "hardware power brake",
-    0x100: "display clocks setting",
-}
-"""nvmlClocksEventReasons of the NVML reference."""
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -77,14 +65,28 @@ def _fields(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
         "temperature_c": lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
         "power_watts": lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
         "power_limit_watts": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
-        "throttle_reasons": lambda: _throttle_reasons(
+        "power_limit_default_watts": lambda: (
+            nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle) / 1000
+        ),
+        "throttle_reasons": lambda: names_of(
             nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
         ),
         "sm_clock_mhz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
+        "sm_clock_max_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
         "utilization_percent": lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
         "ecc_enabled": lambda: bool(nvml.nvmlDeviceGetEccMode(handle)[0]),
         "ecc_uncorrected_errors": lambda: nvml.nvmlDeviceGetTotalEccErrors(
             handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
+        ),
+        "ecc_uncorrected_errors_ever": lambda: nvml.nvmlDeviceGetTotalEccErrors(
+            handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_AGGREGATE_ECC
+        ),
+        "rows_remapped": lambda: int(nvml.nvmlDeviceGetRemappedRows(handle)[1]),
+        "row_remap_pending": lambda: bool(nvml.nvmlDeviceGetRemappedRows(handle)[2]),
+        "row_remap_failed": lambda: bool(nvml.nvmlDeviceGetRemappedRows(handle)[3]),
+        "pages_retired": lambda: _pages_retired(nvml, handle),
+        "page_retirement_pending": lambda: bool(
+            nvml.nvmlDeviceGetRetiredPagesPendingStatus(handle)
         ),
         "pcie_generation": lambda: nvml.nvmlDeviceGetCurrPcieLinkGeneration(handle),
         "pcie_generation_max": lambda: nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle),
@@ -94,6 +96,11 @@ def _fields(nvml: Any, handle: Any) -> dict[str, Callable[[], Any]]:
         "compute_mode": lambda: nvml.nvmlDeviceGetComputeMode(handle),
         "processes": lambda: _processes(nvml, handle),
     }
+
+
+def _pages_retired(nvml: Any, handle: Any) -> int:
+    cause = nvml.NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR
+    return len(nvml.nvmlDeviceGetRetiredPages(handle, cause))
 
 
 def _processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:
@@ -120,10 +127,6 @@ def _process_name(nvml: Any, pid: int) -> str | None:
     except nvml.NVMLError:
         return None
     return os.path.basename(words[0]) if words else None
-
-
-def _throttle_reasons(mask: int) -> list[str]:
-    return [name for bit, name in THROTTLE_REASONS.items() if mask & bit]
 
 
 def _cuda_version(number: int) -> str:

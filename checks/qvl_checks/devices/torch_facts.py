@@ -48,6 +48,8 @@ class TorchFacts(Facts):
     numpy_version: str | None = None
     arch_list: tuple[str, ...] = ()
     """GPU architectures of its kernels: ``sm_80`` (machine code), ``compute_90`` (PTX)."""
+    cuda_started_by_imports: bool | None = None
+    """CUDA was running in the process that had done nothing but the heavy imports."""
     device_count: int | None = None
     devices: tuple[TorchDevice, ...] = ()
     cuda_error: str | None = None

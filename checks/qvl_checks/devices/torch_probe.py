@@ -29,6 +29,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     build.read("mps_available", torch.backends.mps.is_available)
     build.read("numpy_bridge", lambda: _numpy_bridge(torch))
     build.read("numpy_version", _numpy_version)
+    # This process is a fork of the one that imported; CUDA there makes CUDA here impossible.
+    build.read("cuda_started_by_imports", lambda: bool(torch.cuda._is_in_bad_fork()))
     # Counting before the context exists keeps the question "how much does one cost" open.
     build.read("device_count", torch.cuda.device_count)
     facts = {**build.row(), "devices": [], "cuda_error": None, "arch_list": []}

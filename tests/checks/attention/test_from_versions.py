@@ -13,6 +13,7 @@ from qvl_checks.attention.mixed_attention_implementations import mixed_attention
 from qvl_checks.attention.selection_facts import Selection, SelectionFacts
 from qvl_checks.attention.sliding_window_ignored_config import sliding_window_ignored_config
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts, Settings
+from qvl_checks.devices.kernel_speed_facts import KernelRatio, KernelSpeedFacts
 from qvl_checks.devices.torch_facts import TorchDevice, TorchFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_checks.versions.packages_facts import ModuleLocation, PackagesFacts
@@ -134,8 +135,39 @@ def test_grouped_heads_on_old_cards(
     torch: Any, release: str | None, attention: str | None, which: ModelFacts, outcome: Outcome
 ) -> None:
     load = WorkloadFacts(attention=attention)
-    judgement = gqa_math_fallback.judge(which, load, packages(release), torch, None)
+    judgement = gqa_math_fallback.judge(which, load, packages(release), torch, None, None)
     assert judgement.outcome is outcome
+
+
+def timed(*ratios: float) -> KernelSpeedFacts:
+    rows = [
+        KernelRatio(name=name, gpu=0, seconds=ratio * 1e-3, alternative_seconds=1e-3)
+        for name, ratio in zip(("gqa prefill", "gqa decode"), ratios, strict=False)
+    ]
+    return KernelSpeedFacts(ratios=tuple(rows))
+
+
+@pytest.mark.parametrize(
+    ("torch", "release", "ratios", "outcome"),
+    [
+        (card(7, 5), "5.23.0", (1.0, 1.8), Outcome.FAIL),
+        (card(7, 5), "5.23.0", (1.0, 1.1), Outcome.PASS),  # measured better than expected
+        (card(9, 0), "5.23.0", (0.9, 0.8), Outcome.PASS),
+        (card(9, 0), "5.23.0", (4.0, 1.0), Outcome.FAIL),  # nobody has reported this one
+        (card(9, 0), "4.53.3", (4.0, 1.0), Outcome.PASS),
+        (NO_GPU, "5.23.0", (), Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_grouped_heads_as_they_were_timed(
+    torch: TorchFacts, release: str, ratios: tuple[float, ...], outcome: Outcome
+) -> None:
+    judgement = gqa_math_fallback.judge(
+        model(), WorkloadFacts(), packages(release), torch, None, timed(*ratios)
+    )
+    assert judgement.outcome is outcome
+    if outcome is Outcome.FAIL:
+        assert judgement.fixes[0].verified
+        assert "gqa" in (judgement.fixes[0].verification or "")
 
 
 def test_the_function_that_the_fix_replaces_exists() -> None:

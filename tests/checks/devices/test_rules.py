@@ -11,6 +11,7 @@ from qvl_checks.devices.bf16_unsupported import bf16_unsupported
 from qvl_checks.devices.cpu_only_torch import cpu_only_torch
 from qvl_checks.devices.cuda_drivers import index_for, minimum_for
 from qvl_checks.devices.driver_too_old import driver_too_old
+from qvl_checks.devices.kernel_speed_facts import KernelRatio, KernelSpeedFacts
 from qvl_checks.devices.no_kernel_for_gpu import no_kernel_for_gpu
 from qvl_checks.devices.nvml_facts import Gpu, NvmlFacts
 from qvl_checks.devices.torch_facts import TorchDevice, TorchFacts
@@ -154,8 +155,34 @@ def test_bf16_unsupported(native: bool, dtype: str, outcome: Outcome) -> None:
         workload=WorkloadFacts(dtype=dtype),
         nvml=driver(),
         host=None,
+        speed=None,
     )
     assert judgement.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("native", "slower", "outcome"),
+    [
+        (True, 1.0, Outcome.PASS),
+        (True, 8.0, Outcome.FAIL),  # emulated, whatever the capability says
+        (False, 9.0, Outcome.FAIL),
+    ],
+)
+def test_bf16_as_it_was_timed(native: bool, slower: float, outcome: Outcome) -> None:
+    row = KernelRatio(
+        name="bfloat16", gpu=0, seconds=slower * 1e-3, alternative_seconds=1e-3, shape="64x64"
+    )
+    judgement = bf16_unsupported.judge(
+        torch=cuda(card(bf16_native=native)),
+        workload=WorkloadFacts(),
+        nvml=driver(),
+        host=None,
+        speed=KernelSpeedFacts(ratios=(row,)),
+    )
+    assert judgement.outcome is outcome
+    assert judgement.evidence["cuda:0"]["times as long as float16"] == slower
+    if outcome is Outcome.FAIL:
+        assert f"{slower:.1f} times as long" in judgement.cause
 
 
 @pytest.mark.parametrize(
@@ -174,7 +201,9 @@ def test_a_card_that_cannot_be_used_is_never_an_absent_one(
 ) -> None:
     judgements: list[Judgement] = [
         no_kernel_for_gpu.judge(torch=torch, target=TARGET, nvml=nvml, host=host),
-        bf16_unsupported.judge(torch=torch, workload=WorkloadFacts(), nvml=nvml, host=host),
+        bf16_unsupported.judge(
+            torch=torch, workload=WorkloadFacts(), nvml=nvml, host=host, speed=None
+        ),
     ]
     assert [judgement.outcome for judgement in judgements] == [outcome, outcome]
 

@@ -1,0 +1,268 @@
+"""Copies between two devices, compared byte by byte through the host. Runs in the target.
+
+The copies are those that a model spread over GPUs makes. The way of copying is a parameter, so
+that the comparison itself can be tested with a way that damages.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from qvl_checks.devices.room import synchronize
+
+MIB = 2**20
+POISON = 0xA5
+"""What stands in the memory that a copy is to overwrite."""
+THROUGH_HOST = "through the host"
+KEPT_DAMAGE = 4
+"""Damaged copies described in full, for each size."""
+TIMED_FROM = MIB
+TIMED_COPIES = 5
+SEARCH_BYTES = MIB
+SAMPLE_BYTES = 64
+FEW_BYTES = 16
+ONCE_FROM = 16 * MIB
+"""Bytes from which on a copy is not repeated: there are enough of them."""
+
+Copy = Callable[[Any, Any], Any]
+"""(source, poisoned tensor of the same shape on the target device) -> what arrived there."""
+
+
+class Case(NamedTuple):
+    """One size of tensor."""
+
+    elements: int
+    dtype: str
+    skip: int = 0
+    """Elements before its first one in memory, so that it does not start at a round address."""
+
+
+SMALL = (
+    Case(1, "uint8"),
+    Case(1023, "uint8", 1),
+    Case(4099, "bfloat16", 1),
+    Case(65_537, "float16", 3),
+    Case(MIB // 4, "float32"),
+)
+MEDIUM = Case(4 * MIB // 8 + 1, "int64", 1)
+LARGE = Case(16 * MIB // 2, "bfloat16")
+HUGE = (Case(96 * MIB // 4 + 1, "float32", 1), Case(256 * MIB // 2, "bfloat16"))
+
+
+def cases(level: str, pairs: int) -> tuple[Case, ...]:
+    """Tensors for a level; many pairs leave less time for each."""
+    if level == "deep":
+        return (*SMALL, MEDIUM, LARGE, *HUGE)
+    return (*SMALL, MEDIUM, LARGE) if pairs <= 6 else (*SMALL, MEDIUM)
+
+
+def to_device(source: Any, poisoned: Any) -> Any:
+    """As the hooks of a device map move activations."""
+    return source.to(poisoned.device)
+
+
+def into_place(source: Any, poisoned: Any) -> Any:
+    """Into memory that exists."""
+    return poisoned.copy_(source)
+
+
+def without_waiting(source: Any, poisoned: Any) -> Any:
+    """The host does not wait for the copy."""
+    return poisoned.copy_(source, non_blocking=True)
+
+
+def in_flight(source: Any, poisoned: Any) -> Any:
+    """Computed just before and used at once, as between two layers; nobody waits."""
+    busy = source.new_ones(256, 256)
+    for _ in range(8):
+        busy = busy + busy.t()
+    return source.clone().to(poisoned.device, non_blocking=True).clone()
+
+
+def there_and_back(source: Any, poisoned: Any) -> Any:
+    """Over the border three times, as through layers that lie on the cards in turn."""
+    across = source.to(poisoned.device, non_blocking=True).clone()
+    home = across.to(source.device, non_blocking=True).clone()
+    return home.to(poisoned.device, non_blocking=True).clone()
+
+
+def strided(source: Any, poisoned: Any) -> Any:
+    """Every second element of a larger tensor: a kernel reads it, not the copy engine."""
+    wide = source.new_empty(source.numel(), 2)
+    wide[:, 0] = source
+    return wide[:, 0].to(poisoned.device)
+
+
+def through_host(source: Any, poisoned: Any) -> Any:
+    """The detour that needs no transfer between the devices."""
+    return source.cpu().to(poisoned.device)
+
+
+WAYS: dict[str, Copy] = {
+    "to": to_device,
+    "into place": into_place,
+    "without waiting": without_waiting,
+    "in flight": in_flight,
+    "there and back": there_and_back,
+    "strided": strided,
+    THROUGH_HOST: through_host,
+}
+
+
+def compare_pair(
+    torch: Any,
+    source: str,
+    target: str,
+    sizes: Sequence[Case],
+    repeats: int,
+    ways: Mapping[str, Copy] = WAYS,
+) -> list[dict[str, Any]]:
+    """One row for each size; see `SizeResult` of the facts for the fields."""
+    return [_compare(torch, source, target, case, repeats, ways) for case in sizes]
+
+
+def _compare(
+    torch: Any, source: str, target: str, case: Case, repeats: int, ways: Mapping[str, Copy]
+) -> dict[str, Any]:
+    damage: list[dict[str, Any]] = []
+    by_way = dict.fromkeys(ways, 0)
+    row = {"copies": 0, "compared_bytes": 0, "unfaithful_sources": 0}
+    timed = None
+    if case.elements * _width(torch, case) >= ONCE_FROM:
+        repeats = 1
+    for pattern in ("ramp", "random"):
+        original = content(torch, case, pattern)
+        sent = _bytes_to(torch, original, source, case)
+        expected = original[case.skip * sent.element_size() :].clone()
+        if not _same(torch, _bytes_of(torch, sent), expected):
+            row["unfaithful_sources"] += 1
+            continue
+        for way, copy in ways.items():
+            for repeat in range(repeats):
+                arrived = _bytes_of(torch, _copied(torch, copy, sent, target))
+                row["copies"] += 1
+                row["compared_bytes"] += expected.numel()
+                if _same(torch, arrived, expected):
+                    continue
+                found = describe(torch, expected, arrived)
+                by_way[way] += found["mismatched_bytes"]
+                if len(damage) < KEPT_DAMAGE:
+                    damage.append({"way": way, "pattern": pattern, "repeat": repeat, **found})
+        if timed is None and expected.numel() >= TIMED_FROM:
+            timed = _gb_per_s(torch, sent, target)
+    return {
+        "bytes": case.elements * _width(torch, case),
+        "dtype": case.dtype,
+        "aligned": case.skip == 0,
+        **row,
+        "mismatched_bytes": sum(by_way.values()),
+        "by_way": by_way,
+        "damage": damage,
+        "gb_per_s": timed,
+    }
+
+
+def content(torch: Any, case: Case, pattern: str) -> Any:
+    """Bytes on the host: numbered words, by which a shift shows, or random ones."""
+    count = (case.elements + case.skip) * _width(torch, case)
+    generator = torch.Generator().manual_seed(count)
+    if pattern == "random":
+        words = torch.empty(count // 8 + 1, dtype=torch.int64)
+        words.random_(-(2**63), None, generator=generator)
+        return words.view(torch.uint8)[:count].clone()
+    words = torch.arange(1, count // 4 + 2, dtype=torch.int32) * 0x01000193
+    return words.view(torch.uint8)[:count].clone()
+
+
+def describe(torch: Any, expected: Any, arrived: Any) -> dict[str, Any]:
+    """How many bytes differ, from where to where, and what stands there instead."""
+    differs = expected != arrived
+    first = int(differs.byte().argmax())
+    last = differs.numel() - 1 - int(differs.flip(0).byte().argmax())
+    wrong = arrived[differs]
+    shift = None
+    if _single_bits(expected[differs], wrong):
+        instead = "flipped bits"
+    elif not bool(wrong.any()):
+        instead = "zeros"
+    elif bool((wrong == POISON).all()):
+        instead = "old content"
+    else:
+        shift = _shift(expected, arrived, (first + last) // 2)
+        instead = "other" if shift is None else "shifted data"
+    return {
+        "mismatched_bytes": int(wrong.numel()),
+        "first_offset": first,
+        "last_offset": last,
+        "instead": instead,
+        "shift": shift,
+    }
+
+
+def _single_bits(expected: Any, wrong: Any) -> bool:
+    """Whether a few bytes differ by one bit each, as after a fault of memory."""
+    if wrong.numel() > FEW_BYTES:
+        return False
+    return all(bin(flip).count("1") == 1 for flip in (expected ^ wrong).tolist())
+
+
+def _shift(expected: Any, arrived: Any, place: int) -> int | None:
+    """By how many bytes the data around a place moved (positive: towards the tensor's end)."""
+    sample = bytes(arrived[place : place + SAMPLE_BYTES].tolist())
+    if len(sample) < 8 or len(set(sample)) < 4:
+        return None
+    start = max(0, place - SEARCH_BYTES)
+    nearby = bytes(expected[start : place + SEARCH_BYTES].tolist())
+    found = nearby.find(sample)
+    return None if found < 0 else place - (start + found)
+
+
+def _copied(torch: Any, copy: Copy, sent: Any, target: str) -> Any:
+    size = sent.numel() * sent.element_size()
+    poison = torch.full((size,), POISON, dtype=torch.uint8, device=target)
+    poisoned = poison.view(sent.dtype)
+    synchronize(torch, sent.device, target)
+    arrived = copy(sent, poisoned)
+    synchronize(torch, sent.device, target)
+    return arrived
+
+
+def _gb_per_s(torch: Any, sent: Any, target: str) -> float:
+    """Median over a few copies, the host's waiting included."""
+    place = torch.empty_like(sent, device=target)
+    seconds = []
+    for _ in range(TIMED_COPIES + 1):
+        synchronize(torch, sent.device, target)
+        started = time.perf_counter()
+        place.copy_(sent)
+        synchronize(torch, sent.device, target)
+        seconds.append(time.perf_counter() - started)
+    size = sent.numel() * sent.element_size()
+    return round(float(size / max(statistics.median(seconds[1:]), 1e-9) / 1e9), 3)
+
+
+def _bytes_to(torch: Any, original: Any, device: str, case: Case) -> Any:
+    """The bytes as a tensor of the case's type on a device, from its first element on."""
+    return original.to(device).view(getattr(torch, case.dtype))[case.skip :]
+
+
+def _bytes_of(torch: Any, tensor: Any) -> Any:
+    """A tensor's bytes on the host, by a copy that no other device takes part in."""
+    host = tensor.contiguous().cpu()
+    if host.storage_offset() or host.stride(-1) != 1:  # could not be read as words
+        host = host.clone(memory_format=torch.contiguous_format)
+    return host.view(torch.uint8)
+
+
+def _same(torch: Any, one: Any, other: Any) -> bool:
+    """Whether two rows of bytes are equal; eight at a time, which is many times as fast."""
+    words = one.numel() // 8 * 8
+    heads = (bytes_[:words].view(torch.int64) for bytes_ in (one, other))
+    return bool(torch.equal(*heads)) and bool(torch.equal(one[words:], other[words:]))
+
+
+def _width(torch: Any, case: Case) -> int:
+    return int(torch.empty(0, dtype=getattr(torch, case.dtype)).element_size())

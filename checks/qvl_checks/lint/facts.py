@@ -103,9 +103,11 @@ class Program:
             return named
         texts = [text_of(alt.item) for alt in on_path(load.source, load.path)]
         unknown = all(text is None or "\0" in text or _opaque(text) for text in texts)
-        if unknown and id(load.site.module) in self._qwen_modules and load.cls.startswith("Auto"):
+        if not unknown or not load.cls.startswith("Auto"):
+            return frozenset()
+        if id(load.site.module) in self._qwen_modules:
             return knowledge.ANY_VL
-        return frozenset()
+        return knowledge.families_written(load.site.module.text)
 
     def named_families(self, load: ev.Load | ev.LoadProcessor) -> frozenset[str]:
         """The families that the model id or path names; empty if any alternative names none."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -39,6 +39,7 @@ _NAMES = (
     (re.compile(r"qwen[-_]?2[-_]?vl|qvq-72b"), "qwen2_vl"),
     (re.compile(r"qwen[-_]?vl(?![a-z])"), LEGACY),
 )
+_HUB_ID = re.compile(r"\bQwen/[\w.-]+")
 _MIXTURE = re.compile(r"[-_]a\d+b\b|\d+b-a\d|moe")
 _OTHERS = re.compile(
     r"llava|internvl|onevision|minicpm|smolvlm|gemma|paligemma|idefics|janus|molmo|pixtral|phi-?[34]|colqwen|glm|ovis"
@@ -86,6 +87,17 @@ def families_of_name(text: str) -> frozenset[str]:
                     return frozenset()
                 return _with_mixture(family, candidate)
     return frozenset()
+
+
+@lru_cache(maxsize=256)
+def families_written(text: str) -> frozenset[str]:
+    """The families of the hub ids that a program spells out, if it speaks of no other model; what
+    an id that is not known at some place is likely to be.
+    """
+    if _OTHERS.search(text.lower()):
+        return frozenset()
+    families = [families_of_name(name) for name in _HUB_ID.findall(text)]
+    return frozenset().union(*families) if families and all(families) else frozenset()
 
 
 def _with_mixture(family: str, name: str) -> frozenset[str]:

@@ -155,6 +155,8 @@ def escape(frame: Frame, args: list[Value], keywords: DictItem, name: str = "") 
                 frame.world.handed.setdefault(id(function.node), frame.path)
             elif isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs":
                 alt.item.attributes["moved"] = UNKNOWN
+            elif isinstance(alt.item, ObjectItem) and alt.item.kind == "model":
+                alt.item.attributes["escaped"] = of(Const(True))
 
 
 def _callback(item: Item) -> FunctionItem | None:

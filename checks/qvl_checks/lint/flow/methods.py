@@ -125,6 +125,8 @@ _BY_KIND: dict[str, Handler] = {
     "processor": processors.method,
     "tokenizer": processors.method,
     "image_processor": processors.method,
+    "config": models.config_method,
+    "generation_config": models.config_method,
     "inputs": results.inputs,
     "output": results.output,
     "trimmed": results.output,

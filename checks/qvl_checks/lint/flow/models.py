@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from . import attributes
+from . import attributes, expressions
 from .events import Call, Move, Run
 from .frame import Frame
 from .values import (
@@ -68,6 +68,21 @@ def method(
     ):
         return of(item)
     return None
+
+
+def config_method(
+    frame: Frame, item: ObjectItem, name: str, args: list[Value], keywords: DictItem, node: ast.AST
+) -> Value | None:
+    """Methods of configs: `update` sets attributes."""
+    given = DictItem()
+    if name == "update":
+        for value in (*args, of(keywords)):
+            expressions.spread(frame, given, value)
+    for key, value in given.entries.items():
+        if isinstance(key, str):
+            place = given.keys.get(key)
+            expressions.set_attribute(frame, item, key, value, place.node if place else node)
+    return UNKNOWN if name == "update" else None
 
 
 def set_part_attention(frame: Frame, part: MethodItem, args: list[Value]) -> Value:

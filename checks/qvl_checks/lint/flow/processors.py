@@ -82,6 +82,10 @@ def encode(
     template: bool,
 ) -> Value:
     """Note a call that turns prompts and images into model inputs."""
+    if not template and len(args) > 1 and item.kind == "processor" and objects(args[0], "image"):
+        for key, value in zip(("images", "text", "videos"), args, strict=False):
+            keywords.entries.setdefault(key, value)
+        args = []
     state = dict(item.attributes)
     for part in ("tokenizer", "image_processor"):
         for inner in objects(item.attributes.get(part, ()), part):

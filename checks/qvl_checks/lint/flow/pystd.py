@@ -150,6 +150,11 @@ def _choice(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) 
     return UNKNOWN
 
 
+def _typed(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    """A widget of streamlit: what it holds at first."""
+    return soften(args[1] if len(args) > 1 else keywords.entries.get("value", UNKNOWN))
+
+
 CONFIG_READERS = (
     "draccus.parse",
     "jsonargparse.CLI",
@@ -235,5 +240,7 @@ _LAST: dict[str, Handler] = {
     "FrozenConfigDict": records.config_dict,
     "selectbox": _choice,
     "radio": _choice,
+    "text_input": _typed,
+    "number_input": _typed,
     "Munch": _namespace,
 }

@@ -9,6 +9,7 @@ from ..flow.guards import contradicts
 from ..flow.values import (
     Absent,
     Const,
+    Item,
     ListItem,
     ObjectItem,
     Text,
@@ -47,6 +48,7 @@ def check(program: Program) -> Iterator[Report]:
             or _placeholders(encode)
             or _unused(program, encode)
             or _unannounced(program, encode)
+            or _miscounted(encode)
         )
         if report is not None:
             yield report
@@ -221,3 +223,33 @@ def _unannounced(program: Program, encode: Encode) -> Report | None:
         " them.",
         'Add {"type": "image"} to the content of the message.',
     )
+
+
+def _miscounted(encode: Encode) -> Report | None:
+    """One conversation that announces another number of images than go in."""
+    found = prompts(encode)
+    if encode.template or len(found) != 1 or len(_text(encode)) != 1 or len(_images(encode)) != 1:
+        return None
+    text, images = _text(encode)[0].item, _images(encode)[0].item
+    if isinstance(text, ListItem) and (not text.exact or len(text.elements) != 1):
+        return None
+    messages = found[0].data.messages
+    if not fully_known(messages):
+        return None
+    given = 1 if getattr(images, "kind", "") == "image" else _exact_length(images)
+    announced = sum(kind_of(content) == "image" for content in contents(messages))
+    if given is None or given == announced or not announced:
+        return None
+    return RULE.at(
+        encode.site,
+        "error",
+        f"The messages announce {announced} images, and the processor gets {given}.",
+        "Pass one image per image entry of the messages.",
+    )
+
+
+def _exact_length(item: Item) -> int | None:
+    if not isinstance(item, ListItem) or not item.exact:
+        return None
+    single = all(not isinstance(a.item, ListItem) for element in item.elements for a in element)
+    return len(item.elements) if single else None

@@ -6,7 +6,19 @@ from collections.abc import Iterator
 
 from ..facts import Program
 from ..flow.events import Encode
-from ..flow.values import Absent, Alt, Const, ListItem, Site, Value, literal, merge, on_path
+from ..flow.values import (
+    Absent,
+    Alt,
+    Const,
+    DictItem,
+    ListItem,
+    Site,
+    Value,
+    items_of,
+    literal,
+    merge,
+    on_path,
+)
 from ..rule import Report, Rule
 
 RULE = Rule("generation.padding-side", "A batch is padded on the right before generation.")
@@ -93,6 +105,10 @@ def _conversations(alt: Alt) -> bool:
 
 def _side(encode: Encode) -> tuple[str | None, Site | None]:
     """The padding side in force, and where it was set."""
+    for name in ("processor_kwargs", "text_kwargs", "tokenizer_kwargs"):
+        for nested in items_of(encode.keywords.get(name, encode.path), DictItem):
+            if "padding_side" in nested.entries or nested.open:
+                return _known(nested.get("padding_side", encode.path)), None
     given = encode.keywords.get("padding_side", encode.path)
     if not all(isinstance(a.item, Absent) for a in given):
         return _known(given), encode.keywords.keys.get("padding_side")

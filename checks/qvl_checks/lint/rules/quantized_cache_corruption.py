@@ -74,7 +74,7 @@ def _quantised(run: Run) -> Site | None:
         keywords = cache.data.keywords
         if literal(keywords.get("nbits")) == 8 or keywords.open:
             return None
-        if any(_eight_bits(v) for v in keywords.entries.values()):
+        if _eight_bits(keywords.get("cache_config")):
             return None
         return Site(cache.data.site.module, cache.data.site.node)
     return None

@@ -18,6 +18,7 @@ from ..flow.values import (
     literal,
     text_of,
 )
+from ..knowledge import is_prequantised
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 
@@ -78,6 +79,8 @@ def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
         return
     moved = run.state.get("moved", ABSENT)
     home = _place(program.placement(load), moved, run, load)
+    if home is None and _never_placed(program, run, load, moved):
+        home = "cpu"
     for encode in program.inputs_of(run):
         away = _inputs_place(run, encode)
         if home is None or away is None:
@@ -92,6 +95,21 @@ def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
                 "Send the inputs to model.device.",
             )
             return
+
+
+def _never_placed(program: Program, run: Run, load: Load, moved: Value) -> bool:
+    """Whether nothing in sight moves the model from where it is loaded: the CPU."""
+    handed_on = "escaped" in run.state or "peft" in run.state
+    others = program.calls("set_default_device", "set_default_tensor_type", *LAUNCHERS)
+    absent = is_absent(program.placement(load)) and is_absent(moved)
+    source = program.source_text(load)
+    return (
+        absent
+        and not handed_on
+        and not others
+        and not is_prequantised(source)
+        and not ("tp_plan" in load.keywords.entries or program.quantised(load))
+    )
 
 
 def _index(place: str) -> str:

@@ -99,6 +99,7 @@ def test_a_check_declares_facts_that_some_probe_gives(rule_id: str) -> None:
         "engine.imports",
         "engine.model",
         "engine.workload",
+        "engine.log",
     }
     assert CHECKS[rule_id].needs, "a check that sees no facts cannot judge"
     assert {need.facts.probe for need in CHECKS[rule_id].needs} <= given

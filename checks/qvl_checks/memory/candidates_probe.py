@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qvl_checks.memory import changes
@@ -104,17 +104,19 @@ class Search:
         now = max(width * height for width, height in sizes) // unit**2
         others = [one["changes"] for one in self._found if "attention" in one["changes"]]
         for extra in ({}, *others):
-            most = self._most_tokens(extra, unit, now - 1)
+            most = self._most_tokens(extra, unit, now)
             if most is not None:
                 name = ", ".join([*extra.values(), f"max_pixels={most * unit**2}"])
                 self._consider([Change(name, {**extra, "max_pixels": most * unit**2})])
                 return
 
-    def _most_tokens(self, extra: dict[str, Any], unit: int, most: int) -> int | None:
+    def _most_tokens(self, extra: dict[str, Any], unit: int, now: int) -> int | None:
+        guess = scaled(now, self._forecast.predict(extra)["devices"])
         return largest(
             lambda tokens: self._forecast.fits({**extra, "max_pixels": tokens * unit**2}),
             FEWEST_TOKENS,
-            most,
+            now - 1,
+            guess=guess,
             accuracy=ACCURACY,
         )
 
@@ -123,9 +125,16 @@ class Search:
         unit, count = self._unit(), max(len(self._workload["images"]), 1)
         _, most = limits(unit // MERGE, self._model.get("path"))
         ceiling = math.isqrt(most) // unit
-        smallest = math.isqrt(FEWEST_TOKENS)
+        guess = None
+        if self._workload["images"]:
+            now = max(width * height for width, height in self._workload["images"])
+            tokens = scaled(now // unit**2, self._forecast.predict({})["devices"])
+            guess = math.isqrt(tokens)
         side = largest(
-            lambda units: self._forecast.fits(square(units * unit, count)), smallest, ceiling
+            lambda units: self._forecast.fits(square(units * unit, count)),
+            math.isqrt(FEWEST_TOKENS),
+            ceiling,
+            guess=guess,
         )
         if side is None:
             return
@@ -146,3 +155,19 @@ class Search:
 def square(side: int, count: int) -> dict[str, Any]:
     """The change to ``count`` square images of this side."""
     return {"images": [[side, side]] * count}
+
+
+def scaled(tokens: int, devices: Sequence[Mapping[str, Any]]) -> int:
+    """About how many visual tokens fit, from the prediction for ``tokens`` of them.
+
+    What is not weights grows with the tokens, or with their square where the largest tensor has
+    two equal sides.
+    """
+    guesses = []
+    for device in devices:
+        used = device["peak_allocated_bytes"] - device["weights_bytes"]
+        room = device["usable_bytes"] - device["weights_bytes"]
+        shape = (device["largest_tensor"] or {}).get("shape") or (1, 2)
+        power = 0.5 if len(shape) > 1 and shape[-1] == shape[-2] else 1.0
+        guesses.append(tokens * (max(room, 0) / max(used, 1)) ** power)
+    return max(int(min(guesses)), 1)

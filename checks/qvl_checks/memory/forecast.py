@@ -15,6 +15,9 @@ from qvl_checks.memory.cards import ASSUMED_CONTEXT, SHARED_FROM, SPARE
 from qvl_checks.memory.placement import safetensors_bytes
 from qvl_checks.models.attention_wish import argument
 
+KERNELS = 74 * 2**20
+"""What the kernels that a run loads add to a bare context: H100 and H200, torch 2.11."""
+
 
 class OutOfTime(Exception):
     """The predictions made so far are all that there will be."""
@@ -83,21 +86,37 @@ class Forecast:
 
 
 def largest(
-    fits: Callable[[int], bool], low: int, high: int, *, accuracy: float = 0.0
+    fits: Callable[[int], bool],
+    low: int,
+    high: int,
+    *,
+    guess: int | None = None,
+    accuracy: float = 0.0,
 ) -> int | None:
     """The largest number from ``low`` to ``high`` that fits, if every smaller one does too; None
     if there is none.
 
-    With an ``accuracy`` (a fraction of it), one that fits so near to it is enough.
+    With a ``guess`` the search begins there, in strides that double. With an ``accuracy`` (a
+    fraction of it), one that fits so near to it is enough.
     """
-    if low > high or not fits(low):
+    if low > high:
         return None
-    if low == high or fits(high):
-        return high
-    while high - low > max(1, low * accuracy):
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    at = (low + high) // 2 if guess is None else min(max(guess, low), high)
+    below, above = low - 1, high + 1
+    stride = max(1, int(at * accuracy))
+    while above - below > max(1, int(below * accuracy)):
+        if fits(at):
+            below = at
+            at = below + stride
+        else:
+            above = at
+            at = above - stride
+        stride *= 2
+        if guess is None or (low <= below and above <= high):
+            at = (below + above) // 2
+        else:
+            at = min(max(at, low), high)
+    return below if below >= low else None
 
 
 def gpus_of_run(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -121,18 +140,19 @@ def gpus_of_machine(
     torch_facts: Mapping[str, Any], workload: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The cards that torch sees, with what a run may use of each: as `Cards` would limit it."""
-    context = torch_facts.get("context_bytes") or ASSUMED_CONTEXT
+    bare = torch_facts.get("context_bytes") or ASSUMED_CONTEXT
+    context = bare + KERNELS
     found = []
     for device in torch_facts.get("devices") or ():
         total, free = device.get("total_bytes"), device.get("free_bytes")
         if total is None or free is None:
             continue
         if workload["cap_bytes"] is not None:
-            usable = min(workload["cap_bytes"] - context, free)
-        elif total - free - context > SHARED_FROM:
-            usable = free - SPARE
+            usable = min(workload["cap_bytes"] - context, free - KERNELS)
+        elif total - free - bare > SHARED_FROM:
+            usable = free - KERNELS - SPARE
         else:
-            usable = free
+            usable = free - KERNELS
         found.append(
             {
                 "index": device["index"],

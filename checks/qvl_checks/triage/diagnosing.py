@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .advice import ADVICE
 from .clues import Clues
+from .likeness import likeness
 from .mending import MOST_CHARACTERS, readings
 from .model import Confidence, Diagnosis, Environment, Triage
 from .page import Page
@@ -24,11 +25,19 @@ def diagnose(text: str, environment: Environment | None = None) -> Triage:
     the text is silent. Any string is accepted; time and memory are linear in its length.
     """
     case, hits = _read(Page(text), environment)
-    if len(text) <= MOST_CHARACTERS and _best(hits) < SURE:
+    if (
+        len(text) <= MOST_CHARACTERS
+        and _best(hits) < SURE
+        # Joined lines can hide a name: what is about another model as it stands stays so.
+        and case.clues.other_model is None
+    ):
         for lines in readings(case.page.lines):
             again, more = _read(Page.of([vocabulary().put_right(x) for x in lines]), environment)
             if _best(more) > _best(hits):
                 case, hits = again, more
+    if not hits:
+        guess = likeness(case)
+        hits = [] if guess is None else [guess]
     diagnoses = tuple(_diagnosis(hit, case) for hit in hits)
     return Triage(bool(diagnoses), diagnoses)
 

@@ -9,16 +9,24 @@ FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("qwen3_omni_moe", re.compile(r"qwen[-_ ]?3[-_ ]?omni", re.ASCII)),
     (
         "qwen2_5_vl",
-        re.compile(r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision", re.ASCII),
+        re.compile(
+            r"qwen[-_ ]?2[-_. p]{0,2}[5s][-_ ]{0,2}v[li1]|qwen2_5_vision|qwen[-_ ]?vl[-_ ]?2[._]?5",
+            re.ASCII,
+        ),
     ),
-    ("qwen2_vl", re.compile(r"qwen[-_ ]?2[-_ ]{0,2}v[li1]|qwen2vision", re.ASCII)),
+    (
+        "qwen2_vl",
+        re.compile(
+            r"qwen[-_ ]?2[-_ ]{0,2}v[li1]|qwen2vision|qwen[-_ ]?vl[-_ ]?2(?![._]?5|\d)", re.ASCII
+        ),
+    ),
     (
         "qwen3_vl_moe",
         re.compile(
             r"qwen[-_ ]?3[-_ ]{0,2}vl[-_ ]?moe|qwen[-_ ]?3[-_ ]{0,2}vl[-_ ](?:30b|235b)", re.ASCII
         ),
     ),
-    ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]", re.ASCII)),
+    ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]|qwen[-_ ]?vl[-_ ]?3(?!\d)", re.ASCII)),
     ("qwen3_5_moe", re.compile(r"qwen[-_ ]?3[-_.]5[-_ ]?moe", re.ASCII)),
     ("qwen3_5", re.compile(r"qwen[-_ ]?3[-_.]5", re.ASCII)),
     ("qwen4_exp", re.compile(r"qwen[-_ ]?4[-_ ]?exp", re.ASCII)),
@@ -41,8 +49,8 @@ ANY_QWEN = re.compile(
     r"qwen(?![\d.]{0,4}[-_ ]?(?:image|audio|tts|asr|coder|agent|edit))|qwq|通义", re.ASCII
 )
 OTHERS = re.compile(
-    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|\bmistral|mixtral|"
-    r"\bgemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
+    r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|mistral|mixtral|"
+    r"gemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
     r"|\bbert\b|whisper|\bflux\b|flux\.?1|\bsdxl\b|stable[- ]?diffusion|\bsd "
     r"?(?:1\.5|3)|diffusion|diffusers|\bwan ?2|wan2|wanvideo|\bwan[-_ ](?:lora|"
     r"video)|qwen[-_ ]?image|hunyuan|i2vgen|animatediff|\bclip\b.{0,12}train|resnet"

@@ -14,6 +14,7 @@ _I = "images."
 _V = "video."
 
 _COUNTS = re.compile(r"tokens:?\s{0,3}(\d{1,9}),?\s{1,3}features:?\s{0,3}(\d{1,9})")
+_PICTURES = re.compile(r"qwen|processor|image|picture|图|视频|video")
 _IDS = re.compile(r"ids=\[([\d, ]{1,200})\] and text=\[([\d, ]{1,200})\]")
 _FOUND = re.compile(r"found total (\d{1,6}) [^\n]{1,40} and (\d{1,6}) (images|videos)")
 
@@ -25,7 +26,7 @@ def token_counts(case: Case) -> Iterator[Hit]:
     low = case.page.low
     found_counts = list(_COUNTS.finditer(low))
     match = found_counts[-1] if found_counts else None
-    if match and ("features and" in low or "tokens do not match" in low or case.clues.qwen_vl):
+    if match and ("features and" in low or "tokens do not match" in low or _PICTURES.search(low)):
         tokens, features = int(match.group(1)), int(match.group(2))
         relation, note = _relation(tokens, features)
         facts: dict[str, Computed] = {"tokens": tokens, "features": features, "relation": relation}

@@ -73,9 +73,18 @@ def told_model_type(case: Case) -> Iterator[Hit]:
         yield _unknown(case, family, clues.line_of(min(places)), 80)
         return
     releases = clues.transformers_versions
+    since = Version(family.since)
     if (
         releases
-        and max(releases) < Version(family.since)
+        and clues.concept("cured")
+        and any(r.release[:2] == since.release[:2] for r in releases)
+        and any(clues.concept(name) for name in _LOADING)
+        and not any(clues.concept(name) for name in ("oom", "accuracy_drop", "slow", "lora"))
+    ):
+        yield _unknown(case, family, 0, 54)
+    if (
+        releases
+        and max(releases) < since
         and len(clues.families) == 1
         and any(clues.concept(name) for name in _LOADING)
         and not any(clues.concept(name) for name in ("oom", "accuracy_drop", "slow", "lora"))

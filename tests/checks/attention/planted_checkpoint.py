@@ -6,8 +6,8 @@ k_proj.bias; that of its q_proj.bias is the same, at most 600), and where wished
 (see `plant`) and ``shard`` (largest file).
 
 The model is random, with projections of trained sizes: queries and keys give logits a standard
-deviation of 2, values and outputs keep the variance, so that a sound implementation stays within one
-or two percent of float32. The biases lie on the slowest rotary pair, which keeps their product the
+deviation of 2, values and outputs keep the variance, so that a sound implementation stays within a
+percent of float32. The biases lie on the slowest rotary pair, which keeps their product the
 same at every distance, and that pair carries no content, so that storing the keys in half precision
 loses nothing and what is seen is the rounding of logits alone.
 """

@@ -54,6 +54,9 @@ class CaseRun(msgspec.Struct, frozen=True, kw_only=True):
     error: float | None = None
     """The largest relative L2 difference of any token's logits; None when not finite."""
     differences: tuple[Difference, ...] = ()
+    from_alone: float | None = None
+    """For batches: the same between a prompt in the batch and the prompt by itself, both by the
+    installed model."""
 
     def positions(self) -> Difference | None:
         """The first wrong position, if there is one."""
@@ -83,6 +86,14 @@ class VisionRun(msgspec.Struct, frozen=True, kw_only=True):
     """The mistake that gives exactly the found tokens."""
     bfloat16_error: float | None = None
     """In bfloat16, from the same weights computed in float32."""
+    calls: int = 0
+    """Of torch's fused attention, by all blocks together."""
+    masked: bool = False
+    """Whether any of them came with a mask."""
+    dimensions: int | None = None
+    """Of the queries; torch has fused kernels for 4 only."""
+    largest: int | None = None
+    """Patches of the largest call."""
 
 
 class BehaviourFacts(Facts):

@@ -2,8 +2,9 @@
 doctor computes itself, in float32 on the CPU: it is the code that is examined, not the device.
 """
 
+import math
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from qvl_checks.attention.behaviour_cases import (
     WINDOW,
@@ -13,9 +14,15 @@ from qvl_checks.attention.behaviour_cases import (
     window_prompt,
     window_settings,
 )
-from qvl_checks.attention.reference.comparison import TOLERANCE, compare, rounded
-from qvl_checks.attention.reference.prompts import image, make_batch, text
-from qvl_checks.attention.reference.subject import Subject
+from qvl_checks.attention.reference.comparison import (
+    TOLERANCE,
+    compare,
+    differences_between,
+    rounded,
+)
+from qvl_checks.attention.reference.prompts import Batch, alone, image, make_batch, text
+from qvl_checks.attention.reference.spy import AttentionCalls
+from qvl_checks.attention.reference.subject import Run, Subject
 from qvl_checks.attention.reference.text import Unsupported
 from qvl_checks.host.guarded import reason_of
 
@@ -61,7 +68,7 @@ def observed(subject: Subject, case: Case) -> List[Dict[str, Any]]:
     """One row per path."""
     found = []
     for path in case.paths:
-        row = {
+        row: Dict[str, Any] = {
             "name": case.name,
             "path": path,
             "padding": case.side if len(case.rows) > 1 else None,
@@ -73,14 +80,33 @@ def observed(subject: Subject, case: Case) -> List[Dict[str, Any]]:
                 generated_before(subject)
             batch = make_batch(subject.family, case.rows, side=case.side)
             inputs = subject.inputs(batch, case.seconds, case.masked)
-            if path == "generate":
-                seen = subject.generate(inputs, NEW_TOKENS)
-            else:
-                seen = subject.forward(inputs, use_cache=False)
-            found.append({**row, **compare(subject, batch, seen, path)})
+            seen = called(subject, inputs, path)
+            row.update(compare(subject, batch, seen, path))
+            if len(case.rows) > 1:
+                row["from_alone"] = from_alone(subject, batch, seen, path)
+            found.append(row)
         except Exception as error:
             found.append({**row, "reason": reason_of(error)})
     return found
+
+
+def called(subject: Subject, inputs: Dict[str, Any], path: str) -> Run:
+    """One call on this path."""
+    if path == "generate":
+        return subject.generate(inputs, NEW_TOKENS)
+    return subject.forward(inputs, use_cache=False)
+
+
+def from_alone(subject: Subject, batch: Batch, together: Run, path: str) -> Optional[float]:
+    """The largest relative difference between a prompt's answers in the batch and without it."""
+    errors: List[float] = []
+    for number in range(len(batch.rows)):
+        subject.forget()
+        single = alone(batch, number)
+        run = called(subject, subject.inputs(single, None), path)
+        errors += differences_between(batch, number, together, run, path)
+    worst = max(errors)
+    return rounded(worst) if math.isfinite(worst) else None
 
 
 def generated_before(subject: Subject) -> None:
@@ -134,7 +160,8 @@ def seen(subject: Subject, grids: List[Any]) -> Dict[str, Any]:
         subject.tower_in(dtype)
     wanted = subject.vision.see(pixels, grids)
     try:
-        found = subject.own_seen(pixels, grids)
+        with AttentionCalls() as calls:
+            found = subject.own_seen(pixels, grids)
         errors = [distance(found.embeddings, wanted.embeddings)]
         for number, layer in enumerate(wanted.deepstack):
             errors.append(distance(found.deepstack[number], layer))
@@ -156,6 +183,7 @@ def seen(subject: Subject, grids: List[Any]) -> Dict[str, Any]:
         return {
             "error": rounded(error),
             "cause": name,
+            **calls.summary(),
             "bfloat16_error": rounded(distance(half.embeddings.float(), wanted.embeddings)),
         }
     except Exception as error:

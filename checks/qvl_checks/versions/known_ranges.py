@@ -34,6 +34,8 @@ class KnownRange(msgspec.Struct, frozen=True, kw_only=True):
     """What must be used for it to show."""
     fixed: str
     """A release to move to, free of every defect of the same rule."""
+    shows_in: tuple[str, ...] = ()
+    """Runs of `attention.behaviour` in which it shows."""
     evidence: tuple[str, ...]
     verified_on: str
     verified_with: str

@@ -157,6 +157,22 @@ def errors_of(
     return [float(error) for error in errors], first
 
 
+def differences_between(
+    batch: Batch, number: int, together: Run, single: Run, path: str
+) -> list[float]:
+    """Relative difference of each token's logits between a row of a batch and the row alone; in
+    generate, as long as both have generated the same."""
+    ours, theirs = together.logits[number], single.logits[0]
+    if path == "forward":
+        ours = ours[_real(batch, number, 0)]
+    else:
+        count = ours.shape[0]
+        agree = (together.words[number, -count:] == single.words[0, -count:]).tolist()
+        steps = 1 + next((index for index, same in enumerate(agree) if not same), count - 1)
+        ours, theirs = ours[:steps], theirs[:steps]
+    return [float(error) for error in (ours - theirs).norm(dim=-1) / theirs.norm(dim=-1)]
+
+
 def cause(
     subject: Subject,
     batch: Batch,

@@ -8,6 +8,11 @@ FIRST_WORD = 10
 WORDS = 900
 """Ordinary tokens of the small vocabulary lie in between."""
 
+TENSORS = {
+    "image": ("pixel_values", "image_grid_thw"),
+    "video": ("pixel_values_videos", "video_grid_thw"),
+}
+
 
 class Span(NamedTuple):
     """A run of tokens of one kind."""
@@ -99,11 +104,6 @@ class Batch(NamedTuple):
     pixels: dict[str, list[list[Any]]]
     """The same with the values, each (patches, patch_values)."""
 
-    def words(self, row: int) -> Any:
-        """The row's token ids without padding."""
-        mask = self.inputs["attention_mask"][row].bool()
-        return self.inputs["input_ids"][row][mask]
-
 
 def make_batch(
     family: Family, rows: tuple[Row, ...], *, side: str = "left", seed: int = 0
@@ -128,10 +128,7 @@ def make_batch(
     inputs = {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": types}
     grids: dict[str, list[list[tuple[int, int, int]]]] = {}
     pixels: dict[str, list[list[Any]]] = {}
-    for kind, values_name, grid_name in (
-        ("image", "pixel_values", "image_grid_thw"),
-        ("video", "pixel_values_videos", "video_grid_thw"),
-    ):
+    for kind, (values_name, grid_name) in TENSORS.items():
         grids[kind] = [_grids(row, kind, family.frames_apart) for row in rows]
         pixels[kind] = [
             [torch.randn(t * h * w, family.patch_values, generator=generator) for t, h, w in line]
@@ -142,6 +139,28 @@ def make_batch(
             inputs[values_name] = torch.cat([values for line in pixels[kind] for values in line])
             inputs[grid_name] = torch.tensor(every)
     return Batch(rows, side, inputs, grids, pixels)
+
+
+def alone(batch: Batch, number: int) -> Batch:
+    """One row of a batch by itself, without its padding."""
+    import torch
+
+    real = batch.inputs["attention_mask"][number].bool()
+    inputs = {
+        name: batch.inputs[name][number : number + 1, real]
+        for name in ("input_ids", "attention_mask", "mm_token_type_ids")
+    }
+    for kind, (values_name, grid_name) in TENSORS.items():
+        if batch.grids[kind][number]:
+            inputs[values_name] = torch.cat(batch.pixels[kind][number])
+            inputs[grid_name] = torch.tensor(batch.grids[kind][number])
+    return Batch(
+        (batch.rows[number],),
+        batch.side,
+        inputs,
+        {kind: [batch.grids[kind][number]] for kind in TENSORS},
+        {kind: [batch.pixels[kind][number]] for kind in TENSORS},
+    )
 
 
 def _ids(family: Family, row: Row, generator: Any) -> Any:

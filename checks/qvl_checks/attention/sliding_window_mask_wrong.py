@@ -1,0 +1,98 @@
+"""attention.sliding-window-mask-wrong: does the mask obey the switch of the sliding window?"""
+
+from __future__ import annotations
+
+from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun
+from qvl_checks.attention.behaviour_words import listed, logits_sentence, raised
+from qvl_checks.checkpoint.folder import text_part
+from qvl_doctor.check import check
+from qvl_doctor.facts import ModelFacts, TargetFacts
+from qvl_doctor.findings import Confidence, Fix
+from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
+
+DEFAULT_WINDOW = 4096
+"""What the configuration class assumes when config.json has no ``sliding_window``."""
+
+
+@check("attention.sliding-window-mask-wrong")
+def sliding_window_mask_wrong(
+    behaviour: BehaviourFacts, model: ModelFacts, target: TargetFacts
+) -> Judgement:
+    """A prompt longer than a small window, with the window switched off and on."""
+    if behaviour.reason:
+        return not_applicable(behaviour.reason)
+    if behaviour.window is None:
+        return not_applicable(f"{model.family or model.name} has no sliding window")
+    text = text_part(model.config)
+    in_use = bool(text.get("use_sliding_window"))
+    asked = "window on" if in_use else "window off"
+    mine = [case for case in behaviour.windows if case.name == asked]
+    compared = [case for case in mine if not case.reason]
+    if not compared:
+        return blocked("no model with a window could be run", evidence={"errors": raised(mine)})
+    wrong = [case for case in compared if case.logits()]
+    other = [case for case in behaviour.windows if case not in mine and case.logits()]
+    window = text.get("sliding_window", DEFAULT_WINDOW)
+    evidence = {
+        "transformers": behaviour.transformers,
+        "use_sliding_window": in_use,
+        "sliding_window": window,
+        "measured_with_window": behaviour.window,
+        "largest_relative_error": {
+            f"{case.name}, {case.path}, {case.implementation}": case.error
+            for case in behaviour.windows
+        },
+    }
+    if not wrong:
+        return passed(
+            f"The mask obeys the switched-{'on' if in_use else 'off'} sliding window",
+            _about_the_other(other),
+            confidence=Confidence.MEASURED,
+            evidence=evidence,
+        )
+    implementations = listed(case.implementation for case in wrong)
+    title = (
+        f"The mask of {implementations} misplaces the sliding window"
+        if in_use
+        else f"A window that is switched off hides the start of long prompts ({implementations})"
+    )
+    return failed(
+        title,
+        f"transformers {behaviour.transformers}: {_first(wrong)}. This checkpoint's window is "
+        f"{window} tokens: longer prompts are affected, shorter ones are not.",
+        confidence=Confidence.MEASURED,
+        evidence=evidence,
+        explains=("attention.sliding-window-ignored-config",),
+        fixes=_fixes(in_use, target),
+    )
+
+
+def _first(wrong: list[CaseRun]) -> str:
+    return "; ".join(logits_sentence(case, row) for case in wrong[:2] if (row := case.logits()))
+
+
+def _about_the_other(other: list[CaseRun]) -> str:
+    if not other:
+        return ""
+    return (
+        "With use_sliding_window true it would be misplaced: "
+        + listed(case.implementation for case in other)
+        + " of this release put it into every layer."
+    )
+
+
+def _fixes(in_use: bool, target: TargetFacts) -> list[Fix]:
+    newer = Fix.run(
+        *target.install("transformers==4.57.1"),
+        summary="installs a release whose mask obeys the switch",
+    )
+    if in_use:
+        return [newer]
+    away = Fix.edit(
+        "from transformers import AutoConfig\n\n"
+        "config = AutoConfig.from_pretrained(path)\n"
+        "config.sliding_window = None\n"
+        "model = AutoModelForImageTextToText.from_pretrained(path, config=config)\n",
+        summary="takes the window away; answers to long prompts change, as they then see all of it",
+    )
+    return [away, newer]

@@ -49,6 +49,7 @@ class Account:
         self.most: Counter[str] = Counter()
         """Of every kind, the most that was alive at once."""
         self._points: list[tuple[int, str, str]] = []
+        self.reserved_by_weights = 0
         self.failure: Optional[Failure] = None
         self.allocator = Allocator(capacity, expandable=expandable)
         self._place = place
@@ -70,8 +71,8 @@ class Account:
         """The phase with the highest peak, and that peak."""
         return max(self.peaks.items(), key=lambda item: item[1].total)
 
-    def hold(self, sizes: Mapping[str, int], kind: str, *, in_one: bool = False) -> None:
-        """Blocks that stay, by name: the weights, the libraries' workspace.
+    def load(self, sizes: Mapping[str, int], kind: str, *, in_one: bool = False) -> None:
+        """Blocks that stay, by name: the weights.
 
         ``in_one``: room for all of them is reserved at once beforehand, as transformers does.
         """
@@ -91,8 +92,9 @@ class Account:
             if name in sizes:
                 self.failure = _failure(error, LOAD, name)
             elif whole:
-                self.hold(sizes, kind)
+                self.load(sizes, kind)
         self.most[kind] = self._alive[kind]
+        self.reserved_by_weights = self.allocator.reserved
 
     def follow(
         self, stretches: Iterable[Stretch], kinds: Mapping[int, str], modules: Sequence[str]

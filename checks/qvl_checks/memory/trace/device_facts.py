@@ -17,8 +17,8 @@ from qvl_checks.memory.trace.ledger import (
     Largest,
 )
 from qvl_checks.memory.trace.workload import Card
+from qvl_checks.memory.trace.workspace import WORKSPACE
 
-WORKSPACE = "workspace"
 PHASES = (VISION, TEXT, LOGITS, DECODE)
 TERMS = {
     "inputs_bytes": INPUTS,
@@ -42,6 +42,7 @@ def device_facts(
         "others_bytes": card.others,
         "usable_bytes": card.usable,
         "weights_bytes": account.most[WEIGHTS],
+        "weights_reserved_bytes": account.reserved_by_weights,
         "peak_allocated_bytes": top.total,
         "peak_reserved_bytes": account.allocator.peak_reserved,
         "fits": None if card.usable is None else account.failure is None,

@@ -42,7 +42,7 @@ def make(
         if grids:
             values["image_grid_thw"] = torch.tensor(grids * batch)
         if "mm_token_type_ids" in inspect.signature(type(model).forward).parameters:
-            values["mm_token_type_ids"] = (ids == config.image_token_id).to(torch.int32)
+            values["mm_token_type_ids"] = (ids == config.image_token_id).to(torch.int64)
     inputs = {name: session.fake(value, device) for name, value in values.items()}
     if grids:
         patches = batch * sum(rows * columns for _, rows, columns in grids)

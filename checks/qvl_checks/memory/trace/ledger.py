@@ -141,6 +141,16 @@ class Ledger:
         for number in [self._new(place, size) for size in sizes]:
             self.free(number)
 
+    def hold(self, device: str, size: int, kind: str) -> None:
+        """Book memory that stays to the end, taken by whoever came first: not part of a layer."""
+        self._serial += 1
+        self.kinds[self._serial] = kind
+        place = self.place(device)
+        self._totals[place] += rounded(size)
+        latest = next(one for one in reversed(self.stretches) if not one.stack)
+        if size:
+            latest.events.append((place, self._serial, size, 0))
+
     def again(self, device: str, measure: Measure) -> None:
         """The rise and the passing blocks of a step equal to a measured one.
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from qvl_checks.memory.trace.guesses import guess
 from qvl_checks.memory.trace.ledger import Ledger
-from qvl_checks.memory.trace.scratch import scratch_of
+from qvl_checks.memory.trace.scratch import Scratch
 from qvl_checks.memory.trace.shadows import (
     drop_shadow,
     give_shadow,
@@ -53,7 +53,7 @@ class Storages:
             self.ledger.free(number)
 
 
-def operators(torch: Any, fake_mode: Any, storages: Storages) -> Any:
+def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -> Any:
     """The dispatch mode; to be entered inside of ``fake_mode``."""
     from torch._subclasses.fake_tensor import (
         DataDependentOutputException,
@@ -64,6 +64,7 @@ def operators(torch: Any, fake_mode: Any, storages: Storages) -> Any:
     from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
     aten = torch.ops.aten
+    scratch = Scratch(torch)
     packets = (
         "item",
         "nonzero",
@@ -115,6 +116,8 @@ def operators(torch: Any, fake_mode: Any, storages: Storages) -> Any:
                 args, tensors, flat, spec = self._without_masks(
                     args, tensors, kwargs, flat, spec, device
                 )
+            if device.type == "cuda":
+                workspaces.used_by(func, str(device))
             known = bool(tensors or func in factories) and all(
                 _values(one) is not None for one in tensors
             )
@@ -138,7 +141,7 @@ def operators(torch: Any, fake_mode: Any, storages: Storages) -> Any:
             self._shadow(func, args, outputs, flat, spec, known)
             for output in outputs:
                 storages.see(output)
-            sizes = scratch_of(torch, func, args, outputs)
+            sizes = scratch.of(func, args, outputs)
             if sizes and device.type == "cuda":
                 storages.ledger.scratch(str(device), *sizes)
             return result

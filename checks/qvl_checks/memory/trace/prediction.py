@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from qvl_checks.memory.trace import depth, hollow
 from qvl_checks.memory.trace import inputs as model_inputs
 from qvl_checks.memory.trace.account import Account
 from qvl_checks.memory.trace.answer import AFTERWARDS, TRACED_STEPS, LongAnswer
-from qvl_checks.memory.trace.device_facts import WORKSPACE, device_facts
+from qvl_checks.memory.trace.device_facts import device_facts
 from qvl_checks.memory.trace.ledger import TEXT, WEIGHTS, Ledger
 from qvl_checks.memory.trace.lengthening import Lengthening
 from qvl_checks.memory.trace.phases import Follower
@@ -21,7 +20,6 @@ from qvl_checks.memory.trace.replacements import Replacements
 from qvl_checks.memory.trace.session import Session, session
 from qvl_checks.memory.trace.weights import Weight, reserved_at_once, weights
 from qvl_checks.memory.trace.workload import Unsupported, Workload, parse
-from qvl_checks.memory.trace.workspace import workspace_bytes
 from qvl_checks.models.build import MERGE, make_config
 
 TRACED_TOKENS = 1 + TRACED_STEPS
@@ -104,9 +102,7 @@ def _booked(
     account = Account(place, capacity=capacity, expandable=work.expandable)
     mine = {weight.name: weight.size for weight in held if weight.device == device}
     at_once = work.stated.get("loading", "from_pretrained") == "from_pretrained"
-    account.hold(mine, WEIGHTS, in_one=at_once and reserved_at_once())
-    setting = os.environ.get("CUBLAS_WORKSPACE_CONFIG", "")
-    account.hold({"": workspace_bytes(work.capability, setting)}, WORKSPACE)
+    account.load(mine, WEIGHTS, in_one=at_once and reserved_at_once())
     full = Lengthening(ledger.stretches, stacks, ledger.kinds, ledger.modules)
     run = LongAnswer(full, work.new_tokens - 1)
     account.follow(run.stretches(), run.kinds, run.modules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from qvl_checks.memory.trace.ledger import Ledger
 from qvl_checks.memory.trace.operators import Storages, operators
 from qvl_checks.memory.trace.python_level import PythonLevel
 from qvl_checks.memory.trace.sdpa import Sdpa
+from qvl_checks.memory.trace.workspace import Workspaces
 
 
 class Session:
@@ -51,7 +53,8 @@ def session(torch: Any, capability: tuple[int, int]) -> Iterator[Session]:
 
     fake_mode = FakeTensorMode(allow_non_fake_inputs=True)
     storages = Storages(Ledger())
-    mode = operators(torch, fake_mode, storages)
+    workspaces = Workspaces(torch, storages.ledger, capability, os.environ)
+    mode = operators(torch, fake_mode, storages, workspaces)
     python_level = PythonLevel(torch, mode.fake)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_played_device(torch, capability))

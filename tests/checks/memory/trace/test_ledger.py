@@ -16,7 +16,7 @@ def events(ledger: Ledger) -> list[Event]:
 
 def account(ledger: Ledger, capacity: int | None = None) -> Account:
     made = Account(0, capacity=capacity)
-    made.hold({"embed": 10 * KIB}, WEIGHTS)
+    made.load({"embed": 10 * KIB}, WEIGHTS)
     made.follow(ledger.stretches, ledger.kinds, ledger.modules)
     return made
 
@@ -108,8 +108,8 @@ def test_a_device_that_is_too_small_says_what_failed() -> None:
 def test_room_for_all_weights_at_once_is_one_segment() -> None:
     sizes = {f"layer.{index}": 11 * MIB for index in range(10)}
     at_once, one_by_one = Account(0), Account(0)
-    at_once.hold(sizes, WEIGHTS, in_one=True)
-    one_by_one.hold(sizes, WEIGHTS)
+    at_once.load(sizes, WEIGHTS, in_one=True)
+    one_by_one.load(sizes, WEIGHTS)
     assert at_once.allocator.reserved == 110 * MIB
     assert one_by_one.allocator.reserved == 120 * MIB
     assert at_once.most[WEIGHTS] == 110 * MIB
@@ -125,7 +125,7 @@ def test_weights_that_do_not_fit_at_once_may_fit_one_by_one() -> None:
 
 def _loaded(sizes: dict[str, int], capacity: int) -> Account:
     made = Account(0, capacity=capacity)
-    made.hold(sizes, WEIGHTS, in_one=True)
+    made.load(sizes, WEIGHTS, in_one=True)
     return made
 
 

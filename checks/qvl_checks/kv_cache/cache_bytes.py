@@ -28,6 +28,9 @@ def tensor_bytes(thing: Any, seen: dict[int, Any] | None = None) -> list[int]:
         return []
     seen[id(thing)] = thing
     if isinstance(thing, torch.Tensor):
+        if hasattr(thing, "__tensor_flatten__"):  # packed: its size is that of what it packs
+            inner, _ = thing.__tensor_flatten__()
+            return [size for name in inner for size in tensor_bytes(getattr(thing, name), seen)]
         return [thing.numel() * thing.element_size()]
     if isinstance(thing, dict):
         parts = list(thing.values())

@@ -49,7 +49,7 @@ def test_eager_runs_out_in_the_vision_tower_and_sdpa_cures_it() -> None:
     assert failure["exact"]
     assert failure["source"].startswith("transformers/models/qwen2_5_vl/")
     assert f"{PATCHES} × {PATCHES} patches" in finding.cause
-    [cure] = [fix for fix in finding.fixes if fix.code and '"sdpa"' in fix.code]
+    [cure] = [fix for fix in finding.fixes if fix.code and '="sdpa"' in fix.code]
     assert cure.verified
     assert runs_of(record)["sdpa"]["status"] == "ran"
     assert "eager" not in runs_of(record)
@@ -58,8 +58,6 @@ def test_eager_runs_out_in_the_vision_tower_and_sdpa_cures_it() -> None:
     assert card["peak_reserved_bytes"] <= card["limit_bytes"]
     assert card["limit_bytes"] + card["context_bytes"] == 24 * GIB
     assert foreseen.outcome is Outcome.PASS, foreseen.cause
-    [limit] = [fix for fix in finding.fixes if fix.code and "max_pixels" in fix.code]
-    assert limit.verified
     largest = finding.evidence["largest_square_image"]
     assert largest["fails_px"] == largest["fits_px"] + largest["step_px"]
     over_time = finding.charts[0]

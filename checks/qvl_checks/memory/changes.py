@@ -1,15 +1,13 @@
-"""Changes to a workload that may make it fit, smallest first.
+"""What can be changed about a workload with the installed release.
 
-Runs in the target: standard library only. A change is a set of the fields that
-`qvl_checks.memory.workload_run.run_on_gpus` takes.
+Runs in the target: standard library only. A change is a set of fields of the workload and of those
+that `qvl_checks.memory.workload_run.run_on_gpus` takes beyond them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-from qvl_checks.memory.placement import PLANNED
 
 IMPLEMENTATIONS = ("sdpa", "flash_attention_2", "eager")
 CHUNK = 1024
@@ -25,13 +23,6 @@ class Offered(NamedTuple):
     logits_to_keep: bool
     prefill_chunk: bool
     flash_attention: bool
-
-
-class Change(NamedTuple):
-    """One change."""
-
-    name: str
-    fields: Mapping[str, Any]
 
 
 def offered(model: Mapping[str, Any], config: Any) -> Offered:
@@ -53,34 +44,25 @@ def offered(model: Mapping[str, Any], config: Any) -> Offered:
     )
 
 
-def implementations(selected: Mapping[str, Any]) -> list[Change]:
+def others(selected: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every attention implementation but the one that all parts use already."""
     used = set(selected.values())
-    return [Change(name, {"attention": name}) for name in IMPLEMENTATIONS if used != {name}]
+    return [{"attention": name} for name in IMPLEMENTATIONS if used != {name}]
 
 
-def small_changes(
-    workload: Mapping[str, Any],
-    prediction: Mapping[str, Any],
-    gpus: Sequence[Mapping[str, Any]],
-    visible: int,
-    can: Offered,
-) -> Iterator[Change]:
-    """Those that cost no quality, for a workload that is predicted as given not to fit."""
-    phases = {device["peak_phase"] for device in prediction["devices"]}
-    forward = workload.get("mode") == "forward"
-    if forward and can.logits_to_keep:
-        yield Change("logits_to_keep=1", {"logits_to_keep": 1})
-    if not forward and can.prefill_chunk and phases & {"text", "logits"}:
-        yield Change(f"prefill_chunk_size={CHUNK}", {"prefill_chunk": CHUNK})
-    if workload["device_map"] not in PLANNED and visible > 1:
-        yield Change('device_map="auto"', {"device_map": "auto"})
-    elif workload["device_map"] in PLANNED and len(gpus) > 1:
-        room = room_for_weights(prediction, gpus)
-        if room is not None:
-            yield Change("max_memory", {"device_map": "auto", "max_memory": room})
-    if workload["dtype"] == "float32":
-        yield Change("bfloat16", {"dtype": "bfloat16"})
+def name_of(fields: Mapping[str, Any]) -> str:
+    """A change in a word or two: ``sdpa, max_pixels=1003520``."""
+    words = []
+    for key, value in fields.items():
+        if key == "attention":
+            words.append(str(value))
+        elif key == "max_memory":
+            words.append("max_memory")
+        elif key == "videos":
+            words.append(f"frames={max(frames for _, _, frames in value)}")
+        elif not (key == "device_map" and "max_memory" in fields):
+            words.append(f"{key}={value}")
+    return ", ".join(words)
 
 
 def room_for_weights(

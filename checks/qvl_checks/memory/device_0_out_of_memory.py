@@ -24,9 +24,6 @@ from qvl_doctor.facts import ModelFacts
 from qvl_doctor.findings import Chart, Confidence, Fix, Safety
 from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
 
-MERGE = 2
-"""Patches per side that become one visual token."""
-
 
 @check("memory.device-0-out-of-memory")
 def device_0_out_of_memory(
@@ -60,7 +57,7 @@ def device_0_out_of_memory(
     )
     if stated.status == "ran":
         return _fits(stated, tried, model, known, charts, largest)
-    cures = prescriptions(stated, fixes, candidates, _unit(model))
+    cures = prescriptions(stated, fixes, candidates, model)
     return _does_not_fit(stated, model, known, charts, cures)
 
 
@@ -193,9 +190,3 @@ def _advice(culprit: Culprit) -> str:
 
 def _counted(culprit: Culprit) -> str:
     return "patches" if culprit.kind == "vision" else "tokens"
-
-
-def _unit(model: ModelFacts) -> int | None:
-    """Side in pixels of the square that becomes one visual token."""
-    patch = Dimensions.of(model.config).patch
-    return None if patch is None else patch * MERGE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qvl_checks.memory.cards import ASSUMED_CONTEXT, SHARED_FROM, SPARE
@@ -79,44 +79,6 @@ class Forecast:
                 device["index"] = self._gpus[place]["index"]
             self._known[key] = answer
         return self._known[key]
-
-    def fits(self, changes: Mapping[str, Any]) -> bool:
-        """Whether the changed workload fits on these cards."""
-        return bool(self.predict(changes)["fits"])
-
-
-def largest(
-    fits: Callable[[int], bool],
-    low: int,
-    high: int,
-    *,
-    guess: int | None = None,
-    accuracy: float = 0.0,
-) -> int | None:
-    """The largest number from ``low`` to ``high`` that fits, if every smaller one does too; None
-    if there is none.
-
-    With a ``guess`` the search begins there, in strides that double. With an ``accuracy`` (a
-    fraction of it), one that fits so near to it is enough.
-    """
-    if low > high:
-        return None
-    at = (low + high) // 2 if guess is None else min(max(guess, low), high)
-    below, above = low - 1, high + 1
-    stride = max(1, int(at * accuracy))
-    while above - below > max(1, int(below * accuracy)):
-        if fits(at):
-            below = at
-            at = below + stride
-        else:
-            above = at
-            at = above - stride
-        stride *= 2
-        if guess is None or (low <= below and above <= high):
-            at = (below + above) // 2
-        else:
-            at = min(max(at, low), high)
-    return below if below >= low else None
 
 
 def gpus_of_run(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

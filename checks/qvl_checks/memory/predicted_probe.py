@@ -31,7 +31,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def gpus_at_hand(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The cards that the workload names: those of the run if there was one.
+    """The cards that the workload may use, those of a run as it found and limited them.
 
     Raises:
         Refused: it names none that is there.
@@ -39,14 +39,17 @@ def gpus_at_hand(request: dict[str, Any]) -> list[dict[str, Any]]:
     import torch
 
     inputs, workload = request.get("inputs") or {}, request["workload"]
-    ran = (inputs.get("memory.as_stated") or {}).get("cards")
-    if ran:
-        return gpus_of_run(ran)
     gpus = gpus_of_machine(inputs.get("devices.torch") or {}, workload)
     if not gpus:
         return []
     chosen = placement.indices(torch, workload["device_map"], len(gpus))
-    return [gpu for gpu in gpus if gpu["index"] in chosen]
+    # The others stand behind the first: a change may divide the model among all of them.
+    seen = gpus if 0 in chosen else [gpu for gpu in gpus if gpu["index"] in chosen]
+    ran = {
+        gpu["index"]: gpu
+        for gpu in gpus_of_run((inputs.get("memory.as_stated") or {}).get("cards") or ())
+    }
+    return [ran.get(gpu["index"], gpu) for gpu in seen]
 
 
 def _none(obstacle: str, reason: str) -> dict[str, Any]:

@@ -7,14 +7,15 @@ from typing import Any
 
 from qvl_checks.memory import run_words as words
 from qvl_checks.memory.change_facts import Candidate, CandidatesFacts, FixesFacts
+from qvl_checks.memory.inversion import Dimensions
+from qvl_checks.memory.plan import loading_code
 from qvl_checks.memory.run_facts import RunAsStated, RunFacts
-from qvl_checks.models.attention_wish import code as spelled
+from qvl_checks.models.build import MERGE
+from qvl_doctor.facts import ModelFacts
 from qvl_doctor.findings import Fix, Safety
 
-DTYPE_KEYWORD_SINCE = (4, 56)
-"""transformers release from which ``from_pretrained`` takes ``dtype``."""
-FEWEST_TOKENS = 4
-"""Visual tokens of the smallest image that the fixes let the processor make."""
+COSTLY = {"max_pixels", "videos", "logits_to_keep", "dtype", "batch"}
+"""Fields whose change can cost quality, or that the program around the model must follow."""
 FINAL = ("predicted_not_to_fit", "enough")
 """Why a change was not run, that leave nothing to prescribe."""
 CURED = (*FINAL, "unavailable")
@@ -25,11 +26,11 @@ def prescriptions(
     stated: RunAsStated,
     fixes: FixesFacts | None,
     candidates: CandidatesFacts | None,
-    unit: int | None,
+    model: ModelFacts,
 ) -> list[Fix]:
     """Changes with which it was seen to fit, then those that are predicted to and were not run.
 
-    What was run and did not fit is not among them. ``unit``: side in pixels of one visual token.
+    What was run and did not fit is not among them.
     """
     found = []
     trials = fixes.runs if fixes else ()
@@ -39,9 +40,9 @@ def prescriptions(
         run = trial.run
         if run.status == "ran":
             proof = f"the same workload ran on the same GPUs: {words.peaks(run)}"
-            found.append(_fix(stated, trial.changes, unit, "", proof))
+            found.append(_fix(stated, model, trial.changes, "", proof))
         elif run.status == "not_run" and run.obstacle not in (CURED if cured else FINAL):
-            found.append(_fix(stated, trial.changes, unit, _unproven(run, candidate), ""))
+            found.append(_fix(stated, model, trial.changes, _unproven(run, candidate), ""))
     return sorted(found, key=lambda fix: not fix.verified)
 
 
@@ -54,71 +55,26 @@ def _unproven(run: RunFacts, candidate: Candidate | None) -> str:
 
 
 def _fix(
-    stated: RunAsStated, changes: Mapping[str, Any], unit: int | None, aside: str, proof: str
+    stated: RunAsStated, model: ModelFacts, changes: Mapping[str, Any], aside: str, proof: str
 ) -> Fix:
-    summary, code, safety = _written(stated, changes, unit)
-    return Fix.edit(code, summary=summary + aside, safety=safety, verification=proof)
+    workload = {
+        "attention": stated.attention,
+        "dtype": stated.dtype,
+        "device_map": stated.device_map,
+    }
+    patch = Dimensions.of(model.config).patch or 14
+    return Fix.edit(
+        loading_code.code(changes, workload, model.class_name, stated.transformers, patch),
+        summary=f"{loading_code.summary(changes)}.{_cost(changes, patch)}{aside}",
+        safety=Safety.REVIEW if COSTLY & set(changes) else Safety.SAFE,
+        verification=proof,
+    )
 
 
-def _written(
-    stated: RunAsStated, changes: Mapping[str, Any], unit: int | None
-) -> tuple[str, str, Safety]:
-    """(summary, code, safety) of one change."""
-    parts, code, safety = [], [], Safety.SAFE
-    if "attention" in changes:
-        parts.append(f"Load the model with {changes['attention']} attention.")
-    if "dtype" in changes:
-        parts.append(f"Load the weights in {changes['dtype']}.")
-        safety = Safety.REVIEW
-    if "max_memory" in changes:
-        parts.append(
-            "Leave room on the first GPU for what it computes: fewer layers there, more elsewhere."
-        )
-    elif "device_map" in changes:
-        parts.append("Divide the weights among all GPUs.")
-    if {"attention", "dtype", "device_map", "max_memory"} & set(changes):
-        code.append(loading_code(stated, changes))
+def _cost(changes: Mapping[str, Any], patch: int) -> str:
     if "max_pixels" in changes:
-        most = changes["max_pixels"]
-        tokens = f" or {most // unit**2} visual tokens" if unit else ""
-        parts.append(
-            f"Let the processor scale images down to {most} pixels{tokens}: the most that fits. "
-            "Small print may be lost."
-        )
-        fewest = FEWEST_TOKENS * (unit or 28) ** 2
-        code.append(
-            "processor = AutoProcessor.from_pretrained(\n"
-            f"    path, min_pixels={fewest}, max_pixels={most}\n)"
-        )
-        safety = Safety.REVIEW
-    if "prefill_chunk" in changes:
-        parts.append(f"Let generate() take the prompt {changes['prefill_chunk']} tokens at a time.")
-        code.append(
-            f"output = model.generate(**inputs, prefill_chunk_size={changes['prefill_chunk']})"
-        )
+        tokens = changes["max_pixels"] // (patch * MERGE) ** 2
+        return f" That is {tokens} visual tokens; small print may be lost."
     if "logits_to_keep" in changes:
-        parts.append("Ask for the logits of the last position only, if no others are used.")
-        code.append(f"output = model(**inputs, logits_to_keep={changes['logits_to_keep']})")
-        safety = Safety.REVIEW
-    if "batch" in changes:
-        parts.append(f"Give the model {changes['batch']} prompts at a time.")
-        code.append(f"batch_size = {changes['batch']}")
-    return " ".join(parts), "\n".join(code), safety
-
-
-def loading_code(stated: RunAsStated, changes: Mapping[str, Any]) -> str:
-    """``from_pretrained`` as stated with these changes, for the release that was run."""
-    release = tuple(int(part) for part in stated.transformers.split(".")[:2] if part.isdigit())
-    dtype = "dtype" if release >= DTYPE_KEYWORD_SINCE else "torch_dtype"
-    attention = changes.get("attention", stated.attention)
-    arguments = [f"{dtype}=torch.{changes.get('dtype', stated.dtype)}"]
-    if attention is not None:
-        arguments.append(f"attn_implementation={spelled(attention)}")
-    arguments.append(f'device_map="{changes.get("device_map") or stated.device_map or "cuda:0"}"')
-    if "max_memory" in changes:
-        rooms = ", ".join(
-            f'{index}: "{int(room) // 2**20}MiB"' for index, room in changes["max_memory"].items()
-        )
-        arguments.append(f"max_memory={{{rooms}}}")
-    lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"model = AutoModelForImageTextToText.from_pretrained(\n    path,\n{lines})"
+        return " Only where no others are used."
+    return ""

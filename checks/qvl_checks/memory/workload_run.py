@@ -19,6 +19,8 @@ from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.memory.tracer import Tracer
 from qvl_checks.models.build import MERGE, make_config, make_inputs
 
+GENERATING = ("prefill_chunk_size", "cache_implementation")
+"""Fields of a change that ``generate`` takes as they are."""
 HEADROOM = 1.1
 """The weights and a tenth must fit before a run is worth starting."""
 
@@ -29,8 +31,9 @@ def run_on_gpus(
     """Run the request's workload on the GPUs that it names.
 
     ``changes`` to it are fields of WorkloadFacts, or ``max_pixels`` (the processor's limit),
-    ``prefill_chunk`` (tokens that ``generate`` takes at once), ``logits_to_keep`` (positions that
-    ``forward`` gives logits for) and ``max_memory`` (card -> bytes of weights, with a device map).
+    ``prefill_chunk_size`` and ``cache_implementation`` (of ``generate``), ``logits_to_keep`` (of
+    ``forward``), ``max_memory`` (card -> bytes of weights, with a device map) and
+    ``expandable_segments`` (of the allocator).
     """
     import torch
 
@@ -41,6 +44,8 @@ def run_on_gpus(
         if model.get("source") not in ("published", "folder"):
             raise Refused("no_model", "no model was named")
         chosen = place.indices(torch, workload["device_map"], visible_cards(torch))
+        if workload.get("expandable_segments"):
+            torch.cuda.memory._set_allocator_settings("expandable_segments:True")
         cards = Cards(
             torch, chosen, cap=workload["cap_bytes"], context=measured.get("context_bytes")
         )
@@ -129,12 +134,9 @@ class WorkloadRun:
         if workload.get("mode") == "forward":
             kept = workload.get("logits_to_keep")
             return model(**inputs, **({} if kept is None else {"logits_to_keep": kept}))
-        chunk = workload.get("prefill_chunk")
+        wishes = {name: workload[name] for name in GENERATING if name in workload}
         output = model.generate(
-            **inputs,
-            max_new_tokens=workload["new_tokens"],
-            do_sample=False,
-            **({} if chunk is None else {"prefill_chunk_size": chunk}),
+            **inputs, max_new_tokens=workload["new_tokens"], do_sample=False, **wishes
         )
         self.facts["new_tokens"] = int(output.shape[1] - inputs["input_ids"].shape[1])
         return output

@@ -273,7 +273,7 @@ def test_each_change_that_ran_is_prescribed_with_its_peak() -> None:
         (
             tried("batch=2", ran(Run), batch=2),
             tried("logits_to_keep=1", ran(Run), logits_to_keep=1),
-            tried("prefill_chunk_size=1024", ran(Run), prefill_chunk=1024),
+            tried("prefill_chunk_size=1024", ran(Run), prefill_chunk_size=1024),
             tried("max_memory", ran(Run), device_map="auto", max_memory={"0": GIB, "1": 4 * GIB}),
             tried("bfloat16", ran(Run), dtype="bfloat16"),
             tried("sdpa, max_pixels=784000", ran(Run), attention="sdpa", max_pixels=784000),

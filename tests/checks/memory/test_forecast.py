@@ -1,15 +1,11 @@
-"""Which cards a prediction is for, and the search for the largest that fits."""
+"""Which cards a prediction is for."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from qvl_checks.memory.candidates_probe import scaled
 from qvl_checks.memory.cards import ASSUMED_CONTEXT, SPARE
-from qvl_checks.memory.forecast import KERNELS, gpus_of_machine, gpus_of_run, largest
+from qvl_checks.memory.forecast import KERNELS, gpus_of_machine, gpus_of_run
 
 GIB = 2**30
 
@@ -68,59 +64,3 @@ def test_the_cards_of_a_run_keep_its_limits() -> None:
     }
     assert gpus_of_run([card])[0]["usable_bytes"] == 70 * GIB
     assert gpus_of_run([{**card, "limit_bytes": 23 * GIB}])[0]["usable_bytes"] == 23 * GIB
-
-
-@given(
-    st.integers(0, 4000),
-    st.integers(0, 4000),
-    st.integers(-10, 4010),
-    st.none() | st.integers(-10, 4010),
-)
-def test_the_largest_is_found_in_few_steps(
-    low: int, high: int, limit: int, guess: int | None
-) -> None:
-    asked: list[int] = []
-
-    def fits(number: int) -> bool:
-        assert low <= number <= high
-        asked.append(number)
-        return number <= limit
-
-    expected = None if low > high or limit < low else min(limit, high)
-    assert largest(fits, low, high, guess=guess) == expected
-    assert len(asked) == len(set(asked)) <= (13 if guess is None else 24)
-
-
-def test_a_right_guess_is_confirmed_by_one_step_further() -> None:
-    asked: list[int] = []
-
-    def fits(number: int) -> bool:
-        asked.append(number)
-        return number <= 39
-
-    assert largest(fits, 8, 128, guess=39) == 39
-    assert asked == [39, 40]
-
-
-@given(st.integers(64, 4000), st.none() | st.integers(64, 4000))
-def test_a_near_one_is_enough_when_asked_for(limit: int, guess: int | None) -> None:
-    found = largest(lambda number: number <= limit, 64, 16384, guess=guess, accuracy=0.02)
-    assert found is not None
-    assert limit / 1.03 - 1 <= found <= limit
-
-
-def device(shape: tuple[int, ...], used: int, room: int) -> dict[str, Any]:
-    return {
-        "weights_bytes": 15 * GIB,
-        "usable_bytes": 15 * GIB + room,
-        "peak_allocated_bytes": 15 * GIB + used,
-        "largest_tensor": {"shape": shape},
-    }
-
-
-def test_a_guess_follows_how_the_largest_tensor_grows() -> None:
-    square, flat = (1, 16, 4000, 4000), (4000, 18944)
-    assert scaled(1000, [device(square, 4 * GIB, GIB)]) == 500
-    assert scaled(1000, [device(flat, 4 * GIB, GIB)]) == 250
-    assert scaled(1000, [device(flat, 4 * GIB, GIB), device(flat, 5 * GIB, GIB)]) == 200
-    assert scaled(1000, [device(flat, 4 * GIB, -GIB)]) == 1

@@ -17,8 +17,8 @@ from qvl_checks.memory.plan.request import Question
 from qvl_checks.memory.plan.tasks_probe import CURES, STATED
 from qvl_doctor.errors import EXIT_INCOMPLETE, DoctorError
 
-STATED_SECONDS = 60.0
-SEARCH_SECONDS = 45.0
+STATED_SECONDS = 120.0
+SEARCH_SECONDS = 120.0
 """For the predictions of each limit, and of the cures; several run at once."""
 
 

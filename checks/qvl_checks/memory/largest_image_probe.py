@@ -32,11 +32,12 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
     # The processor makes no larger images than this: there is nothing above it to try.
     top = side if found["at_the_limit"] else side + FURTHER * unit
+    bottom = max(side - FURTHER * unit, unit)
     at = side
     while ends(at) == "ran" and at < top:
         at += unit
     at = side
-    while ends(at) == "out_of_memory" and side - FURTHER * unit < at - unit > 0:
+    while ends(at) == "out_of_memory" and at > bottom:
         at -= unit
     ran = [at for at, facts in runs.items() if facts["status"] == "ran"]
     failed = [at for at, facts in runs.items() if facts["status"] == "out_of_memory"]

@@ -9,6 +9,7 @@ import click
 from qvl_doctor.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from .language import Language, Wanted
     from .model import Triage
 
 
@@ -24,7 +25,22 @@ if TYPE_CHECKING:
     metavar="FOLDER|NAME",
     help="With --check: a checkpoint folder or a published size (default: what the text names).",
 )
-def command(file: str, as_json: bool, examined: bool, python: str | None, model: str | None) -> int:
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["auto", "en", "zh"]),
+    default="auto",
+    show_default=True,
+    help="The language of the answer; auto takes that of the text.",
+)
+def command(
+    file: str,
+    as_json: bool,
+    examined: bool,
+    python: str | None,
+    model: str | None,
+    language: Wanted,
+) -> int:
     """Name the cause of a traceback, a log or a pasted issue text (English or Chinese).
 
     Reads FILE, or standard input. Nothing of this machine is looked at unless --check asks for
@@ -35,27 +51,29 @@ def command(file: str, as_json: bool, examined: bool, python: str | None, model:
     confirmed here, 0 every cause is refuted here, 4 not recognised or not settled, 130 stopped.
     """
     # Imported when used: the list of commands must not pay for what one of them knows.
+    from .language import language_of
     from .reading import read
 
     for option, value in (("--python", python), ("--model", model)):
         if value is not None and not examined:
             raise UsageError(f"{option} names what to examine: give it together with --check")
     text = read(file)
+    spoken = language_of(text) if language == "auto" else language
     if not examined:
         from .diagnosing import diagnose
 
-        triage = diagnose(text)
-        _print(triage, as_json)
+        triage = diagnose(text, language=spoken)
+        _print(triage, as_json, spoken)
         return EXIT_OK if triage.recognised else EXIT_INCOMPLETE
 
     from .examination import examine
 
-    result = examine(text, python, model)
-    _print(result.triage, as_json)
+    result = examine(text, python, model, spoken)
+    _print(result.triage, as_json, spoken)
     return EXIT_INTERRUPTED if result.interrupted else result.exit_code
 
 
-def _print(triage: Triage, as_json: bool) -> None:
+def _print(triage: Triage, as_json: bool, language: Language) -> None:
     if as_json:
         from .render import to_json
 
@@ -65,4 +83,4 @@ def _print(triage: Triage, as_json: bool) -> None:
 
         from .render import show
 
-        show(triage, Console())
+        show(triage, Console(), language)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from . import chinese
 from .advice import ADVICE
 from .clues import Clues
+from .language import Language, Wanted, language_of
 from .likeness import likeness
 from .mending import MOST_CHARACTERS, readings
 from .model import Confidence, Diagnosis, Environment, Triage
@@ -18,8 +20,12 @@ EVIDENCE_LINES = 6
 SURE = 95.0
 
 
-def diagnose(text: str, environment: Environment | None = None) -> Triage:
+def diagnose(
+    text: str, environment: Environment | None = None, language: Wanted = "auto"
+) -> Triage:
     """The causes that `text` points to, best first; ``recognised`` is false rather than a guess.
+
+    The answer is in `language`, by default in that of the text.
 
     `environment` adds what is known about the machine (package versions, GPUs, model type) where
     the text is silent. Any string is accepted; time and memory are linear in its length.
@@ -38,7 +44,8 @@ def diagnose(text: str, environment: Environment | None = None) -> Triage:
     if not hits:
         guess = likeness(case)
         hits = [] if guess is None else [guess]
-    diagnoses = tuple(_diagnosis(hit, case) for hit in hits)
+    spoken = language_of(text) if language == "auto" else language
+    diagnoses = tuple(_diagnosis(hit, case, spoken) for hit in hits)
     return Triage(bool(diagnoses), diagnoses)
 
 
@@ -55,16 +62,20 @@ def _best(hits: list[Hit]) -> float:
     return hits[0].score if hits else 0.0
 
 
-def _diagnosis(hit: Hit, case: Case) -> Diagnosis:
-    advice = ADVICE[hit.id]
+def _diagnosis(hit: Hit, case: Case, language: Language) -> Diagnosis:
+    advice, notes, fixes = ADVICE[hit.id], hit.notes, hit.fixes
+    if language == "zh":
+        advice = chinese.advice(hit.id, advice)
+        notes = [chinese.note(text) for text in notes]
+        fixes = [chinese.fix(found) for found in fixes]
     lines = sorted(dict.fromkeys(hit.lines))[:EVIDENCE_LINES]
     return Diagnosis(
         id=hit.id,
         confidence=_confidence(hit, advice.confidence),
         evidence=tuple(case.page.evidence(line) for line in lines if line < len(case.page.lines)),
         computed=hit.computed,
-        explanation=" ".join([*hit.notes, advice.explanation]),
-        fixes=(*hit.fixes, *advice.fixes),
+        explanation=" ".join([*notes, advice.explanation]),
+        fixes=(*fixes, *advice.fixes),
         next_steps=advice.next_steps,
     )
 

@@ -23,6 +23,7 @@ from qvl_doctor.target import Choice, choose
 
 from .clues import Clues
 from .diagnosing import diagnose
+from .language import Wanted
 from .model import Diagnosis, Environment, Triage, Verdict
 from .page import Page
 from .related import Related, related
@@ -49,7 +50,9 @@ class Examined(msgspec.Struct, frozen=True):
         return EXIT_OK if status == {"refuted"} else EXIT_INCOMPLETE
 
 
-def examine(text: str, python: str | None, model: str | None) -> Examined:
+def examine(
+    text: str, python: str | None, model: str | None, language: Wanted = "auto"
+) -> Examined:
     """Diagnose a text in the light of a machine, then check each diagnosis on it.
 
     First only the installed packages and the GPUs are read, because advice and sometimes the cause
@@ -65,7 +68,7 @@ def examine(text: str, python: str | None, model: str | None) -> Examined:
     if not diagnose(text).recognised:
         return Examined(Triage(False), choice.python, subject.name, False)
     machine = _run(registry, choice, {VERSIONS_PACKAGES.id, DEVICES_NVML.id}, subject)
-    triage = diagnose(text, environment_of(machine, subject if model else None))
+    triage = diagnose(text, environment_of(machine, subject if model else None), language)
     verdicts, interrupted = _verdicts(registry, choice, subject, clues, triage.diagnoses)
     diagnoses = tuple(
         msgspec.structs.replace(diagnosis, verdict=verdicts[diagnosis.id])

@@ -49,6 +49,14 @@ def test_json_contract(tmp_path: Path) -> None:
     assert answer["diagnoses"][0]["evidence"][0].startswith("line 1: ")
 
 
+def test_answers_in_the_language_of_the_text_or_the_chosen_one() -> None:
+    asked = "请问这是什么问题？\n" + ERROR
+    assert "怎么办" in triage(text=asked).output
+    assert "What to do" in triage("--lang", "en", text=asked).output
+    assert "怎么办" in triage("--lang", "zh", text=ERROR).output
+    assert "未识别" in triage("--lang", "zh", text="KeyError: 'prompt'\n").output
+
+
 def test_not_recognised() -> None:
     result = triage("-", text="KeyError: 'prompt'\n")
     assert result.return_value == 4

@@ -49,7 +49,7 @@ class Account:
         self.most: Counter[str] = Counter()
         """Of every kind, the most that was alive at once."""
         self._points: list[tuple[int, str, str]] = []
-        self.reserved_by_weights = 0
+        self.reserved_by_weights = self._loaded = 0
         self.failure: Optional[Failure] = None
         self.allocator = Allocator(capacity, expandable=expandable)
         self._place = place
@@ -69,7 +69,8 @@ class Account:
     @property
     def top(self) -> tuple[str, Peak]:
         """The phase with the highest peak, and that peak."""
-        return max(self.peaks.items(), key=lambda item: item[1].total)
+        idle = LOAD, Peak(self._loaded, Counter(self.most))
+        return max([idle, *self.peaks.items()], key=lambda item: item[1].total)
 
     def load(self, sizes: Mapping[str, int], kind: str, *, in_one: bool = False) -> None:
         """Blocks that stay, by name: the weights.
@@ -94,6 +95,7 @@ class Account:
             elif whole:
                 self.load(sizes, kind)
         self.most[kind] = self._alive[kind]
+        self._loaded = self.allocator.allocated
         self.reserved_by_weights = self.allocator.reserved
 
     def follow(

@@ -52,7 +52,8 @@ def implementations(attention: Attention) -> dict[str, str]:
 
 
 def to_fake(model: Any, fake: Callable[[Any, str], Any], torch: Any) -> None:
-    """Put every parameter and buffer on a fake device: ``fake(tensor, name)`` makes the new one.
+    """Put every parameter and buffer on a fake device: ``fake(tensor, name)`` makes the new one,
+    or returns None for one that stays as it is.
 
     Ties are kept.
     """
@@ -66,7 +67,9 @@ def to_fake(model: Any, fake: Callable[[Any, str], Any], torch: Any) -> None:
                 if id(tensor) not in made:
                     kept.append(tensor)
                     new = fake(tensor, f"{prefix}.{key}" if prefix else key)
-                    if store is module._parameters:
+                    if new is None:
+                        new = tensor
+                    elif store is module._parameters:
                         new = torch.nn.Parameter(new, requires_grad=False)
                     made[id(tensor)] = new
                 store[key] = made[id(tensor)]

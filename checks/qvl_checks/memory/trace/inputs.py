@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
+from qvl_checks.memory.trace.workload import Workload
 from qvl_checks.models.build import MERGE, grid_of
 
 ORDINARY = 100
@@ -16,10 +16,8 @@ def make(
     session: Any,
     model: Any,
     config: Any,
+    work: Workload,
     *,
-    images: Sequence[tuple[int, int]],
-    text_tokens: int,
-    batch: int,
     device: str,
 ) -> dict[str, Any]:
     """What `qvl_checks.models.build.make_inputs` makes, on the fake device.
@@ -27,9 +25,9 @@ def make(
     ``pixel_values`` float32 of shape (patches, channels * temporal * patch * patch); per prompt the
     ordinary tokens, then for each image vision_start, its visual tokens, vision_end.
     """
-    torch = session.torch
+    torch, images, batch = session.torch, work.images, work.batch
     vision = config.vision_config
-    prompt = [ORDINARY] * text_tokens
+    prompt = [ORDINARY] * work.text_tokens
     grids = []
     for width, height in images:
         rows, columns = grid_of(config, width, height)

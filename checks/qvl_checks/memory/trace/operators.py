@@ -7,7 +7,7 @@ import weakref
 from typing import Any, Optional
 
 from qvl_checks.memory.trace.guesses import guess
-from qvl_checks.memory.trace.ledger import Ledger
+from qvl_checks.memory.trace.ledger import WEIGHTS, Ledger
 from qvl_checks.memory.trace.scratch import Scratch
 from qvl_checks.memory.trace.shadows import (
     drop_shadow,
@@ -141,6 +141,8 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
             self._shadow(func, args, outputs, flat, spec, known)
             for output in outputs:
                 storages.see(output)
+                if func is aten._to_copy.default and hasattr(args[0], "_qvl_weight"):
+                    storages.rebook(output, WEIGHTS)
             sizes = scratch.of(func, args, outputs)
             if sizes and device.type == "cuda":
                 storages.ledger.scratch(str(device), *sizes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
-from qvl_checks.memory.trace import depth, hollow
+from qvl_checks.memory.trace import depth, hollow, spreading
 from qvl_checks.memory.trace import inputs as model_inputs
 from qvl_checks.memory.trace.account import Account
 from qvl_checks.memory.trace.answer import AFTERWARDS, TRACED_STEPS, LongAnswer
@@ -15,12 +15,13 @@ from qvl_checks.memory.trace.device_facts import device_facts
 from qvl_checks.memory.trace.ledger import TEXT, WEIGHTS, Ledger
 from qvl_checks.memory.trace.lengthening import Lengthening
 from qvl_checks.memory.trace.phases import Follower
+from qvl_checks.memory.trace.placing import OFFLOADED, Placement, place
 from qvl_checks.memory.trace.repeats import Repeats
 from qvl_checks.memory.trace.replacements import Replacements
 from qvl_checks.memory.trace.session import Session, session
 from qvl_checks.memory.trace.weights import Weight, reserved_at_once, weights
 from qvl_checks.memory.trace.workload import Unsupported, Workload, parse
-from qvl_checks.models.build import MERGE, make_config
+from qvl_checks.models.build import make_config
 
 TRACED_TOKENS = 1 + TRACED_STEPS
 
@@ -44,90 +45,109 @@ class Prediction:
     def _predicted(self) -> dict[str, Any]:
         started = time.monotonic()
         work = parse(self._stated, self._config, self._folder)
+        placement = place(self._torch, work, lambda: self._hollow(work))
         config, stacks = self._config, depth.whole(self._config)
         if self._stated.get("depth", "reduced") == "reduced":
-            config, stacks = depth.reduce(self._config)
+            config, stacks = depth.reduce(self._config, placement.of_layer)
         with Replacements() as replaced:
             model = hollow.build(self._torch, config, work.dtype, work.attention, replaced)
-            held = weights(model, stacks, lambda name: "cuda:0")
+            held = weights(model, stacks, placement.of)
             with session(self._torch, work.capability) as run:
-                _trace(run, model, config, work, replaced)
-        accounts = [
-            self._account(work, place, device, run.ledger, stacks, held)
-            for place, device in enumerate(run.ledger.devices)
-        ]
-        patch = config.vision_config.patch_size
-        patches = [width * height // patch**2 for width, height in work.images]
-        rows = [
-            device_facts(device, work.cards[place], account, run.ledger.largest.get(device))
-            for place, (device, account) in enumerate(zip(run.ledger.devices, accounts))
-        ]
+                _trace(run, model, config, work, replaced, placement, stacks)
+        books = _Books(work, placement, run.ledger, stacks, held)
+        rows = [books.facts(number) for number in range(len(work.cards))]
         fits = [row["fits"] for row in rows]
         return {
             "fits": None if None in fits else all(fits),
-            "images": [list(size) for size in work.images],
-            "patches": patches,
-            "prompt_tokens": work.text_tokens + sum(count // MERGE**2 + 2 for count in patches),
+            "placement": placement.by_module,
+            "offloaded_bytes": {
+                where: sum(weight.size for weight in held if weight.device == where)
+                for where in OFFLOADED
+            },
+            **work.load(config),
             "devices": rows,
             "seconds": round(time.monotonic() - started, 3),
         }
 
-    def _account(
+    def _hollow(self, work: Workload) -> Any:
+        """The full model on the meta device."""
+        with Replacements() as replaced:
+            return hollow.build(self._torch, self._config, work.dtype, work.attention, replaced)
+
+
+class _Books:
+    """The accounts of all devices for one traced run."""
+
+    def __init__(
         self,
         work: Workload,
-        place: int,
-        device: str,
+        placement: Placement,
         ledger: Ledger,
         stacks: Mapping[str, depth.Stack],
         held: list[Weight],
-    ) -> Account:
-        """The device's books without a limit; with a failure where its capacity does not do."""
-        usable = work.cards[place].usable
-        account = _booked(work, place, device, ledger, stacks, held, None)
+    ) -> None:
+        self._work = work
+        self._ledger = ledger
+        self._stacks = stacks
+        self._main = placement.main
+        self._held = held
+
+    def facts(self, number: int) -> dict[str, Any]:
+        """One device without a limit; with a failure where its capacity does not do."""
+        device, card = f"cuda:{number}", self._work.cards[number]
+        account = self._account(device, None)
+        usable = card.usable
         if usable is not None and account.allocator.peak_reserved > usable:
-            limited = _booked(work, place, device, ledger, stacks, held, usable)
-            account.failure = limited.failure
+            account.failure = self._account(device, usable).failure
+        return device_facts(device, card, account, self._ledger.largest.get(device))
+
+    def _account(self, device: str, capacity: Optional[int]) -> Account:
+        work, ledger = self._work, self._ledger
+        account = Account(ledger.place(device), capacity=capacity, expandable=work.expandable)
+        at_once = work.stated.get("loading", "from_pretrained") == "from_pretrained"
+        account.load(self._weights_on(device), WEIGHTS, in_one=at_once and reserved_at_once())
+        full = Lengthening(ledger.stretches, self._stacks, ledger.kinds, ledger.modules)
+        run = LongAnswer(full, work.new_tokens - 1)
+        account.follow(run.stretches(), run.kinds, run.modules)
         return account
 
+    def _weights_on(self, device: str) -> dict[str, int]:
+        return {
+            weight.name: weight.size
+            for weight in self._held
+            if device
+            == (self._main if weight.buffer and weight.device in OFFLOADED else weight.device)
+        }
 
-def _booked(
+
+def _trace(
+    run: Session,
+    model: Any,
+    config: Any,
     work: Workload,
-    place: int,
-    device: str,
-    ledger: Ledger,
+    replaced: Replacements,
+    placement: Placement,
     stacks: Mapping[str, depth.Stack],
-    held: list[Weight],
-    capacity: Any,
-) -> Account:
-    account = Account(place, capacity=capacity, expandable=work.expandable)
-    mine = {weight.name: weight.size for weight in held if weight.device == device}
-    at_once = work.stated.get("loading", "from_pretrained") == "from_pretrained"
-    account.load(mine, WEIGHTS, in_one=at_once and reserved_at_once())
-    full = Lengthening(ledger.stretches, stacks, ledger.kinds, ledger.modules)
-    run = LongAnswer(full, work.new_tokens - 1)
-    account.follow(run.stretches(), run.kinds, run.modules)
-    return account
-
-
-def _trace(run: Session, model: Any, config: Any, work: Workload, replaced: Replacements) -> None:
+) -> None:
     """Run the model on fake tensors; the ledger of ``run`` holds what it did."""
     torch, ledger = run.torch, run.ledger
-    device = "cuda:0"
-    hollow.to_fake(
-        model, lambda tensor, name: run.weight(tensor.shape, tensor.dtype, device), torch
-    )
-    tensors = model_inputs.make(
-        run,
-        model,
-        config,
-        images=work.images,
-        text_tokens=work.text_tokens,
-        batch=work.batch,
-        device=device,
-    )
+    buffers = {name for name, _ in model.named_buffers()}
+
+    def fake(tensor: Any, name: str) -> Any:
+        device = placement.of(spreading.full_name(name, stacks))
+        if device in OFFLOADED:
+            if name not in buffers:
+                return None
+            device = placement.main
+        return run.weight(tensor.shape, tensor.dtype, device)
+
+    hollow.to_fake(model, fake, torch)
+    tensors = model_inputs.make(run, model, config, work, device=_input_device(model, placement))
     ledger.kind = TEXT
     follower = Follower(ledger, run.storages)
     follower.follow_cache(torch, replaced)
+    if placement.spread:
+        spreading.install(torch, model, placement, stacks, run.offloaded)
     follower.follow(model)
     modeling = sys.modules[type(model).__module__]
     registry = getattr(sys.modules["transformers.modeling_utils"], "ALL_ATTENTION_FUNCTIONS", None)
@@ -140,3 +160,9 @@ def _trace(run: Session, model: Any, config: Any, work: Workload, replaced: Repl
         kept = model.generate(**tensors, max_new_tokens=tokens, do_sample=False)
     ledger.begin(TEXT, turn=AFTERWARDS)
     del kept
+
+
+def _input_device(model: Any, placement: Placement) -> str:
+    """``model.device``: where the first weight is; where it is offloaded, what runs it."""
+    first = next(iter(model.parameters())).device
+    return str(first) if first.type == "cuda" else placement.main

@@ -36,6 +36,15 @@ class Session:
         self.storages.see(made)
         return made
 
+    def offloaded(self, shape: Any, dtype: Any) -> Any:
+        """A weight in ordinary memory; its copies on a GPU are booked as weights."""
+        from torch.utils._python_dispatch import _disable_current_modes
+
+        with _disable_current_modes(), self.fake_mode:
+            made = self.torch.empty(shape, dtype=dtype, device="cpu")
+        made._qvl_weight = True
+        return made
+
     def weight(self, shape: Any, dtype: Any, device: Any) -> Any:
         """A tensor on a fake device that the ledger does not book."""
         from torch.utils._python_dispatch import _disable_current_modes

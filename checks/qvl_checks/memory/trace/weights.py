@@ -17,6 +17,8 @@ class Weight:
     size: int
     """Bytes, not rounded."""
     device: str
+    buffer: bool
+    """Buffers of offloaded modules stay on the GPU."""
 
 
 def weights(
@@ -24,7 +26,7 @@ def weights(
 ) -> list[Weight]:
     """Parameters and buffers of the full model behind a reduced one, module by module; tied ones
     once, under their first name. ``device_of``: the device of a name of the full model."""
-    found = []
+    found: list[tuple[str, int]] = []
     pending: dict[int, list[tuple[str, int]]] = {}
     stack = ""
     for name, size in _sizes(model):
@@ -39,7 +41,11 @@ def weights(
             found.append((name, size))
     if pending:
         found += _all_layers(pending, stacks[stack])
-    return [Weight(name, size, device_of(name)) for name, size in found]
+    buffers = {name.rpartition(".")[2] for name, _ in model.named_buffers()}
+    return [
+        Weight(name, size, device_of(name), name.rpartition(".")[2] in buffers)
+        for name, size in found
+    ]
 
 
 def reserved_at_once() -> bool:

@@ -10,8 +10,8 @@ from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.models.build import MERGE
 
 CONTEXT_BYTES = 730_660_864
-"""What a process takes on a GPU beside its tensors once the kernels of a run are loaded: measured on
-an H200 with torch 2.11 (CUDA 13.0), after 41 runs; 649 MB of them before the first kernel."""
+"""What a process takes on a GPU beside its tensors, the kernels of a run loaded: measured on an H200
+with torch 2.11 (CUDA 13.0) after 41 runs; 649 MB of it before the first kernel."""
 DEFAULT_CAPABILITY = (9, 0)
 ANY_SIZE = (1, 2**62)
 """Limits in pixels that no image meets."""
@@ -55,6 +55,23 @@ class Workload:
     cards: tuple[Card, ...]
     stated: Mapping[str, Any]
     """Everything as it was stated."""
+
+    def load(self, config: Any) -> dict[str, Any]:
+        """What the processor makes of it: sizes, patches of each image, tokens of a prompt."""
+        patch, pair = config.vision_config.patch_size, config.vision_config.temporal_patch_size
+        images = [width * height // patch**2 for width, height in self.images]
+        videos = [
+            [width * height // patch**2] * -(-frames // pair)
+            for width, height, frames in self.videos
+        ]
+        visual = [patches // MERGE**2 + 2 for patches in images]
+        visual += [prompt_tokens_of_video(config, frames) for frames in videos]
+        return {
+            "images": [list(size) for size in self.images],
+            "videos": [list(size) for size in self.videos],
+            "patches": images + [sum(frames) for frames in videos],
+            "prompt_tokens": self.text_tokens + sum(visual),
+        }
 
     @property
     def expandable(self) -> bool:
@@ -112,3 +129,8 @@ def _cards(gpus: Any) -> tuple[Card, ...]:
         )
         for gpu in gpus
     )
+
+
+def prompt_tokens_of_video(config: Any, patches: list[int]) -> int:
+    """Tokens of a video whose (pairs of) frames have these patches."""
+    return sum(count // MERGE**2 for count in patches) + 2

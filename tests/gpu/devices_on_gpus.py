@@ -11,8 +11,8 @@ from qvl_checks.devices.consistency import OPERATIONS, survey
 from qvl_checks.devices.one_by_one import one_by_one
 from qvl_checks.devices.peer_copies import LARGE, SMALL, WAYS, compare_pair
 
-HANG_CYCLES = 20_000_000_000
-"""About ten seconds of a kernel that only waits."""
+HANG_CYCLES = 30_000_000_000
+"""About fifteen seconds of a kernel that only waits."""
 
 
 def _in_child(work: Any) -> Any:
@@ -52,7 +52,7 @@ def hanging_copies(request: dict[str, Any]) -> list[dict[str, Any]]:
         return compare_pair(torch, source, target, SMALL, 1)
 
     peer_copy_probe.compare_pair = stuck
-    peer_copy_probe.PAIR_S = {"standard": 4.0}
+    peer_copy_probe.PAIR_S = {"standard": 6.0}
     return peer_copy_probe.matrix(["cuda:0", "cuda:1"], request)
 
 

@@ -31,6 +31,9 @@ Copy = Callable[[Any, Any], Any]
 """(source, poisoned tensor of the same shape on the target device) -> what arrived there."""
 
 
+WIDTHS = {"uint8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "int64": 8}
+
+
 class Case(NamedTuple):
     """One size of tensor."""
 
@@ -38,6 +41,16 @@ class Case(NamedTuple):
     dtype: str
     skip: int = 0
     """Elements before its first one in memory, so that it does not start at a round address."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of an element."""
+        return WIDTHS[self.dtype]
+
+    @property
+    def bytes(self) -> int:
+        """Of the tensor, without what is skipped."""
+        return self.elements * self.width
 
 
 SMALL = (
@@ -131,12 +144,12 @@ def _compare(
     by_way = dict.fromkeys(ways, 0)
     row = {"copies": 0, "compared_bytes": 0, "unfaithful_sources": 0}
     timed = None
-    if case.elements * _width(torch, case) >= ONCE_FROM:
+    if case.bytes >= ONCE_FROM:
         repeats = 1
     for pattern in ("ramp", "random"):
         original = content(torch, case, pattern)
         sent = _bytes_to(torch, original, source, case)
-        expected = original[case.skip * sent.element_size() :].clone()
+        expected = original[case.skip * case.width :].clone()
         if not _same(torch, _bytes_of(torch, sent), expected):
             row["unfaithful_sources"] += 1
             continue
@@ -154,7 +167,7 @@ def _compare(
         if timed is None and expected.numel() >= TIMED_FROM:
             timed = _gb_per_s(torch, sent, target)
     return {
-        "bytes": case.elements * _width(torch, case),
+        "bytes": case.bytes,
         "dtype": case.dtype,
         "aligned": case.skip == 0,
         **row,
@@ -167,7 +180,7 @@ def _compare(
 
 def content(torch: Any, case: Case, pattern: str) -> Any:
     """Bytes on the host: numbered words, by which a shift shows, or random ones."""
-    count = (case.elements + case.skip) * _width(torch, case)
+    count = (case.elements + case.skip) * case.width
     generator = torch.Generator().manual_seed(count)
     if pattern == "random":
         words = torch.empty(count // 8 + 1, dtype=torch.int64)
@@ -262,7 +275,3 @@ def _same(torch: Any, one: Any, other: Any) -> bool:
     words = one.numel() // 8 * 8
     heads = (bytes_[:words].view(torch.int64) for bytes_ in (one, other))
     return bool(torch.equal(*heads)) and bool(torch.equal(one[words:], other[words:]))
-
-
-def _width(torch: Any, case: Case) -> int:
-    return int(torch.empty(0, dtype=getattr(torch, case.dtype)).element_size())

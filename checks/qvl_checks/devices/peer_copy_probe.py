@@ -15,7 +15,7 @@ CONTEXTS_S = 40.0
 """For opening a context on every GPU."""
 PAIR_S = {"standard": 15.0, "deep": 60.0}
 ALL_S = {"standard": 20.0, "deep": 170.0}
-COPIES_HELD = 6
+COPIES_HELD = 5
 """Tensors of the largest size that one GPU holds at the worst moment, with a margin."""
 
 
@@ -69,7 +69,7 @@ def matrix(devices: list[str], request: dict[str, Any]) -> list[dict[str, Any]]:
 
 def need(sizes: tuple[Case, ...]) -> int:
     """Bytes that the largest of these cases takes on one GPU."""
-    return max(64 * MIB, COPIES_HELD * max(case.elements for case in sizes) * 2)
+    return max(64 * MIB, COPIES_HELD * max(case.bytes for case in sizes))
 
 
 def _peer_access(torch: Any, source: str, target: str) -> bool | None:

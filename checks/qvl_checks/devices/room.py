@@ -52,19 +52,31 @@ def _claim(torch: Any, index: int, need: int, cap: int | None, context: int) -> 
     torch.ones(1, device=f"cuda:{index}")
     free, total = torch.cuda.mem_get_info(index)
     others = max(total - free - torch.cuda.memory_reserved(index) - context, 0)
+    limit = allowance(index, free=free, others=others, cap=cap, context=context, need=need)
+    torch.cuda.set_per_process_memory_fraction(limit / total, index)
+    return {"index": index, "free_bytes": free, "others_bytes": others, "limit_bytes": limit}
+
+
+def allowance(
+    index: int, *, free: int, others: int, cap: int | None, context: int, need: int
+) -> int:
+    """Bytes that tensors may take of a card with so much free, of which others hold so much.
+
+    Raises:
+        Refused: less than the need.
+    """
     shared = others > SHARED_FROM
     grant = min(MOST, cap or MOST) - context
     limit = min(grant, free - (SPARE if shared else 0))
-    if limit < need:
-        who = f", other processes hold {gib(others)}" if shared else ""
-        why = f"of the cap of {gib(cap)} " if cap is not None and limit == grant else ""
-        raise Refused(
-            "in_use" if shared else "too_small",
-            f"{why}GPU {index} can give {gib(max(limit, 0))} to this measurement, "
-            f"which takes {gib(need)}{who}",
-        )
-    torch.cuda.set_per_process_memory_fraction(limit / total, index)
-    return {"index": index, "free_bytes": free, "others_bytes": others, "limit_bytes": limit}
+    if limit >= need:
+        return limit
+    who = f"; other processes hold {gib(others)}" if shared else ""
+    why = f"of the cap of {gib(cap)} " if cap is not None and limit == grant else ""
+    raise Refused(
+        "in_use" if shared else "too_small",
+        f"{why}GPU {index} can give {gib(max(limit, 0))} to this measurement, which takes "
+        f"{gib(need)}{who}",
+    )
 
 
 def refusal_in(reason: str) -> str:

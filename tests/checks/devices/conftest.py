@@ -25,16 +25,22 @@ OnCpu = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def on_cpu() -> Iterator[OnCpu]:
-    """Runs a function of ``devices_on_cpu`` with a request, in a fork that imported torch."""
+def with_torch() -> Iterator[AgentClient]:
+    """An agent that has imported torch."""
     client = AgentClient(TARGET, ROOTS)
     imported = client.import_module("torch", 120)
     assert imported.status is ProbeStatus.OK, imported.reason
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def on_cpu(with_torch: AgentClient) -> OnCpu:
+    """Runs a function of ``devices_on_cpu`` with a request, in a fork that imported torch."""
 
     def run(name: str, **request: Any) -> Any:
-        record = client.run(f"devices_on_cpu:{name}", request, 120)
+        record = with_torch.run(f"devices_on_cpu:{name}", request, 120)
         assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
         return record.data
 
-    yield run
-    client.close()
+    return run

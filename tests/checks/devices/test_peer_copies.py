@@ -24,9 +24,11 @@ from qvl_checks.devices.peer_copy_corruption import peer_copy_corruption
 from qvl_checks.devices.peer_copy_facts import PeerCopyFacts, SizeResult
 from qvl_checks.devices.peer_copy_fixes import DETOUR
 from qvl_checks.devices.peer_copy_probe import need
+from qvl_checks.devices.room import MOST
 from qvl_checks.devices.topology_facts import Bridge, CardPair, CardPlace, TopologyFacts
 from qvl_checks.devices.torch_facts import TorchDevice, TorchFacts
 from qvl_checks.host.system_facts import HostFacts
+from qvl_checks.memory.cards import ASSUMED_CONTEXT
 from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement
 
@@ -69,7 +71,8 @@ def test_a_whole_copy_has_no_changed_byte_in_any_way(case: Case) -> None:
     assert (size.mismatched_bytes, size.unfaithful_sources, size.damage) == (0, 0, ())
     assert size.copies == 2 * 2 * len(WAYS)  # patterns, repeats
     assert size.compared_bytes == size.copies * size.bytes
-    assert size.bytes == case.elements * torch.empty(0, dtype=getattr(torch, case.dtype)).itemsize
+    assert case.width == torch.empty(0, dtype=getattr(torch, case.dtype)).element_size()
+    assert size.bytes == case.bytes
     assert set(size.by_way) == set(WAYS)
 
 
@@ -122,9 +125,8 @@ def test_a_source_that_does_not_keep_its_bytes_is_no_copys_fault(
 def test_sizes_by_level_and_number_of_pairs() -> None:
     assert cases("standard", 2)[-1] == LARGE
     assert LARGE not in cases("standard", 56)
-    largest = max(case.elements * 2 for case in cases("deep", 2))
-    assert largest == 256 * 2**20
-    assert need(cases("deep", 2)) < 2 * 2**30
+    assert max(case.bytes for case in cases("deep", 2)) == 256 * 2**20
+    assert need(cases("deep", 2)) <= MOST - ASSUMED_CONTEXT
 
 
 def test_every_ordered_pair_is_compared_in_children(on_cpu: Any) -> None:

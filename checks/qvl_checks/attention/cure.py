@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 NAME = "eager_fp32_logits"
+CURED_CLASS = "EagerFp32Logits"
+"""Name of the classes that the cure derives, where attention is a class."""
 FOLDER = Path(__file__).with_name("cures")
 
 
@@ -36,20 +38,24 @@ def apply_cure(model_type: str) -> Cure:
         source = (FOLDER / "fp32_logits.py.txt").read_text(encoding="utf-8")
         return _execute("function", source, switch_statement(NAME))
     template = (FOLDER / "fp32_logits_classes.py.txt").read_text(encoding="utf-8")
-    source = template.replace("FAMILY", model_type).replace("CLASSES", classes_name(model_type))
+    source = template.replace("FAMILY", model_type)
+    # The longer name first: the other is a part of it.
+    source = source.replace("VISION_CLASSES", classes_name(model_type, "vision"))
+    source = source.replace("modeling.CLASSES", f"modeling.{classes_name(model_type)}")
     return _execute("class", source, "")
 
 
-def switch_statement(implementation: str) -> str:
-    """Python that makes the language model, and only it, of a loaded ``model`` run this; empty
-    before 4.53, where the implementation is settled when the model is built."""
+def switch_statement(implementation: str, tower: str = "text") -> str:
+    """Python that makes one tower (``text`` or ``vision``) of a loaded ``model``, and only it, run
+    this; empty before 4.53, where the implementation is settled when the model is built."""
     if not has_attention_functions():
         return ""
     from transformers import PreTrainedModel
 
     if hasattr(PreTrainedModel, "set_attn_implementation"):  # from 4.54 on
-        return f'model.set_attn_implementation({{"text_config": "{implementation}"}})'
-    return f'model.language_model.config._attn_implementation = "{implementation}"'
+        return f'model.set_attn_implementation({{"{tower}_config": "{implementation}"}})'
+    part = "language_model" if tower == "text" else "visual"
+    return f'model.{part}.config._attn_implementation = "{implementation}"'
 
 
 def has_attention_functions() -> bool:
@@ -61,9 +67,10 @@ def has_attention_functions() -> bool:
     return hasattr(masking, "AttentionMaskInterface")
 
 
-def classes_name(model_type: str) -> str:
-    """Name of the table of the language model's attention classes in releases before 4.53."""
-    return f"{model_type.upper()}_ATTENTION_CLASSES"
+def classes_name(model_type: str, tower: str = "text") -> str:
+    """Name of the table of a tower's attention classes in releases before 4.53."""
+    vision = "VISION_" if tower == "vision" else ""
+    return f"{model_type.upper()}_{vision}ATTENTION_CLASSES"
 
 
 def modeling_module(model_type: str) -> Any | None:

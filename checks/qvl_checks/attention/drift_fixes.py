@@ -24,18 +24,48 @@ def use_sdpa(facts: ModelDriftFacts) -> Iterator[Fix]:
     )
 
 
+def keep_vision_eager(facts: ModelDriftFacts) -> Iterator[Fix]:
+    """Both towers apart at loading, where this release was seen to obey."""
+    for way in facts.alternatives:
+        if isinstance(way.argument, str) or way.text != "sdpa" or way.from_float32 is None:
+            continue
+        if drifts(way.from_float32.error, 0.0):
+            continue
+        parts = ", ".join(f'"{part}": "{name}"' for part, name in way.argument.items())
+        yield Fix.edit(
+            LOAD.replace('"{}"', "{argument}").format(argument=f"{{{parts}}}"),
+            summary="If you need attention weights of the vision tower only: keep eager there",
+            verification=f"built so with transformers {facts.transformers}: the language model "
+            f"runs {way.text}, the vision tower {way.vision}, and the logits of a small model are "
+            f"{percent(way.from_float32.error)} from float32",
+        )
+
+
 def keep_eager(facts: ModelDriftFacts) -> Iterator[Fix]:
     """Eager with float32 logits, if it was sound and causal in this run."""
     cell = planted(facts, CURE)
     if cell is None or drifts(cell.from_float32.error, 0.0) or not facts.causal.get(CURE):
         return
+    vision = facts.vision.errors.get(CURE)
     yield Fix.edit(
-        f"{facts.cure_source.rstrip()}\n\n{facts.cure_use or LOAD.format('eager')}\n",
+        f"{facts.cure_source.rstrip()}\n\n{facts.cure_use or LOAD.format('eager')}\n"
+        + (
+            f"# for the vision tower: {facts.vision.cure_use}\n"
+            if vision is not None and facts.vision.cure_use
+            else ""
+        ),
         summary="If you need attention weights: eager with float32 logits, which takes somewhat "
         "more memory than eager",
         safety=Safety.REVIEW,
         verification=_measured(facts, cell, "this code")
-        + "; text before the image stayed blind to it (causal)",
+        + "; text before the image stayed blind to it (causal)"
+        + (
+            f"; with an offset of {facts.vision.offset:.0f} in the vision tower its attention is "
+            f"{percent(vision)} from float32, that of eager "
+            f"{percent(facts.vision.errors.get('eager'))}"
+            if vision is not None and facts.vision.cure_use
+            else ""
+        ),
     )
 
 

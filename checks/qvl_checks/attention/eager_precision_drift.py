@@ -12,7 +12,7 @@ from qvl_checks.attention.checkpoint_verdict import ran
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.drift_charts import drift_charts
 from qvl_checks.attention.drift_facts import Cell, DriftFacts
-from qvl_checks.attention.drift_fixes import keep_eager, percent, use_sdpa
+from qvl_checks.attention.drift_fixes import keep_eager, keep_vision_eager, percent, use_sdpa
 from qvl_checks.attention.drift_verdict import (
     FACTOR,
     FLOOR,
@@ -63,7 +63,7 @@ def eager_precision_drift(
     evidence = _evidence(attention, through, name, dtype)
     evidence["checkpoint_run"] = _not_run(run)
     charts = tuple(drift_charts(attention, through, dtype))
-    cures = (*use_sdpa(through), *keep_eager(through))
+    cures = (*use_sdpa(through), *keep_vision_eager(through), *keep_eager(through))
     if stored is not None:
         evidence["prediction"] = prediction.evidence(stored)
         charts = (*checkpoint_charts(stored, None, dtype), *charts)
@@ -223,6 +223,15 @@ def _evidence(
             if cell is not None
         },
         "causal": through.causal,
+        "vision_tower": {
+            "offset": through.vision.offset,
+            "error": through.vision.errors,
+            "not_run": through.vision.missing,
+        },
+        "obeyed_at_loading": [
+            {"attn_implementation": way.argument, "text": way.text, "vision": way.vision}
+            for way in through.alternatives
+        ],
         "sdpa_backend": attention.sdpa_backend.get(dtype, ""),
         "not_run": {**attention.missing, **through.missing},
         "drifts_if": f"error >= {FLOOR:.0%} and >= {FACTOR:g} times that of a sound implementation",

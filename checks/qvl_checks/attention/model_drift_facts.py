@@ -35,6 +35,30 @@ class ModelCell(msgspec.Struct, frozen=True, kw_only=True):
     """Against the same dtype with float32 logits: what only the logits' rounding does."""
 
 
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """A model built with another ``attn_implementation``, with the largest planted bias."""
+
+    argument: str | dict[str, str]
+    """As it is handed to ``from_pretrained``."""
+    reason: str = ""
+    """Why it cannot be built so."""
+    text: str = ""
+    """What the language model then runs."""
+    vision: str = ""
+    from_float32: Distance | None = None
+
+
+class VisionDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """The first block of the vision tower, with a planted offset."""
+
+    offset: float | None = None
+    errors: dict[str, float | None] = {}
+    """Implementation -> relative L2 error of its attention against float32; None: not finite."""
+    missing: dict[str, str] = {}
+    cure_use: str = ""
+    """The statement that was executed to switch the tower to float32 logits."""
+
+
 class ModelDriftFacts(Facts):
     """The runs through a real model."""
 
@@ -68,6 +92,8 @@ class ModelDriftFacts(Facts):
     sdpa_use: str = ""
     """The same for sdpa."""
     cells: tuple[ModelCell, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    vision: VisionDrift = VisionDrift()
 
     def of(self, implementation: str) -> tuple[ModelCell, ...]:
         """Its cells by offset."""

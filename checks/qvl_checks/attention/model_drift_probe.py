@@ -10,7 +10,7 @@ import copy
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from qvl_checks.attention import cure, text_tower
+from qvl_checks.attention import cure, text_tower, vision_tower
 from qvl_checks.attention.drift_probe import pick_device
 from qvl_checks.models.build import make_config, make_inputs, make_model
 
@@ -35,6 +35,10 @@ CONTENT_SPREAD = 2.0
 NEXT_TOKEN_SPREAD = 3.0
 """Next-token logits are compared at this standard deviation: those of random weights are flat."""
 IMAGE = (56, 56)
+LARGER_IMAGE = (168, 168)
+SDPA: Any = "sdpa"
+SDPA_FOR_TEXT: Any = {"text_config": "sdpa", "vision_config": "eager"}
+"""For those who need the attention weights of the vision tower."""
 SAME = 1e-3
 """Relative difference below which two runs on the same prefix count as equal."""
 
@@ -69,7 +73,41 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
         return result
     with torch.no_grad():
         subject.spread_content()
-        return {**result, **subject.measure(plants(subject.has_key_bias, dtype, quick))}
+        measured = subject.measure(plants(subject.has_key_bias, dtype, quick))
+        if not quick:
+            measured["alternatives"] = alternatives(facts, dtype, device, tokens)
+            measured["vision"] = vision(facts, dtype, device)
+        return {**result, **measured}
+
+
+def alternatives(facts: Dict[str, Any], dtype: str, device: str, tokens: int) -> List[Any]:
+    """Models built with each value of ``attn_implementation`` that keeps eager out of the language
+    model, at trained magnitudes."""
+    found = []
+    for given in (SDPA, SDPA_FOR_TEXT):
+        subject = Subject(facts, dtype, device, given, tokens)
+        row: Dict[str, Any] = {"argument": given, "reason": subject.reason}
+        if not subject.reason:
+            subject.spread_content()
+            subject.plant(TRAINED)
+            ours, exact = subject.logits(), subject.in_float32([TRAINED])[TRAINED]
+            row.update(text=subject.selected, vision=subject.vision_selected)
+            row["from_float32"] = compare(ours, exact)
+        found.append(row)
+    return found
+
+
+def vision(facts: Dict[str, Any], dtype: str, device: str) -> Dict[str, Any]:
+    """The same cure in the vision tower."""
+    config = make_config(facts["tiny_config"])
+    model = make_model(config, dtype=dtype, device=device)
+    inputs = make_inputs(config, images=(LARGER_IMAGE,), text_tokens=4, device=device)
+    names = ("eager", "sdpa", cure.NAME)
+    try:
+        measured = vision_tower.measure(model, inputs, facts.get("model_type") or "", names)
+    except Exception as error:
+        return {"missing": {"": f"{type(error).__name__}: {error}"[:400]}}
+    return {**measured, "cure_use": cure.switch_statement(cure.NAME, "vision")}
 
 
 def plants(has_key_bias: bool, dtype: str, quick: bool) -> List[Plant]:
@@ -188,6 +226,11 @@ class Subject:
                 for (name, plant), logits in runs.items()
             ],
         }
+
+    @property
+    def vision_selected(self) -> str:
+        """What the vision tower runs, as its configuration names it; empty where it does not."""
+        return str(getattr(self.model.config.vision_config, "_attn_implementation", None) or "")
 
     @property
     def on_gpu(self) -> bool:

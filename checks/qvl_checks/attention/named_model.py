@@ -16,7 +16,7 @@ from qvl_checks.models.build import dtype_keyword, make_config, model_class
 
 HEADROOM = 1.1
 """The weights and a tenth must fit before a run is worth starting."""
-CPU_PARAMETERS = 600_000_000
+CPU_PARAMETERS = 300_000_000
 """What a processor runs in the time that there is."""
 
 

@@ -20,7 +20,13 @@ from qvl_checks.attention.drift_facts import Cell, DriftFacts
 from qvl_checks.attention.eager_precision_drift import eager_precision_drift
 from qvl_checks.attention.fp16_overflow import fp16_overflow
 from qvl_checks.attention.key_bias_facts import KeyBiasFacts, LayerPrediction
-from qvl_checks.attention.model_drift_facts import Distance, ModelCell, ModelDriftFacts
+from qvl_checks.attention.model_drift_facts import (
+    Alternative,
+    Distance,
+    ModelCell,
+    ModelDriftFacts,
+    VisionDrift,
+)
 from qvl_doctor.facts import ModelFacts, WorkloadFacts
 from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement
@@ -344,3 +350,28 @@ def test_a_finite_run_in_float16_passes() -> None:
 )
 def test_layers_are_listed_in_words(numbers: Any, words: str) -> None:
     assert prediction.names(numbers) == words
+
+
+APART = {"text_config": "sdpa", "vision_config": "eager"}
+
+
+def way(text: str) -> Alternative:
+    near_float32 = Distance(error=0.01, top1=0.98, kl=0.001)
+    return Alternative(argument=APART, text=text, vision="eager", from_float32=near_float32)
+
+
+def test_the_towers_are_set_apart_only_where_the_release_obeys() -> None:
+    codes = [fix.code or "" for fix in drift("eager", alternatives=(way("sdpa"),)).fixes]
+    assert any('attn_implementation={"text_config": "sdpa"' in code for code in codes)
+    ignored = drift("eager", alternatives=(way("eager"),))
+    assert not any("text_config" in (fix.code or "") for fix in ignored.fixes)
+    assert ignored.evidence["obeyed_at_loading"][0]["text"] == "eager"
+
+
+def test_the_cure_of_the_vision_tower_is_printed_where_it_was_executed() -> None:
+    seen = VisionDrift(offset=716.0, errors={CURE: 0.004, "eager": 0.08}, cure_use="model.see()")
+    [fix] = [fix for fix in drift("eager", vision=seen).fixes if SOURCE in (fix.code or "")]
+    assert "# for the vision tower: model.see()" in (fix.code or "")
+    assert "716" in (fix.verification or "")
+    unseen = drift("eager", vision=VisionDrift(missing={CURE: "no"})).fixes
+    assert not any("vision tower" in (fix.code or "") for fix in unseen)

@@ -147,6 +147,18 @@ def test_the_drift_grows_with_what_is_planted(client: AgentClient) -> None:
     assert eager[0] < 0.03
     assert eager[0] < eager[1] < eager[2] < eager[3]
     assert max(cell.from_float32.error or 9.9 for cell in facts.of(CURE)) < 0.03
+    # The cure of the vision tower, and the arguments that keep eager out of the language model.
+    vision = facts.vision
+    assert vision.missing == {}
+    assert (vision.offset or 0) > 700
+    assert (vision.errors["eager"] or 0) > 0.05
+    assert max(vision.errors[name] or 9.9 for name in (CURE, "sdpa")) < 0.01
+    plain, apart = facts.alternatives
+    assert (plain.text, plain.vision) == ("sdpa", "sdpa")
+    assert (apart.text, apart.vision) == ("sdpa", "eager")
+    for way in facts.alternatives:
+        assert way.from_float32 is not None
+        assert (way.from_float32.error or 9.9) < 0.03
 
 
 def test_float16_overflow_is_run_through_the_model(client: AgentClient) -> None:

@@ -127,6 +127,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """(width, height) in pixels after resizing."""
     patches: tuple[int, ...] = ()
     """Per image."""
+    video_patches: tuple[int, ...] = ()
+    """Per video, of all its frames."""
     prompt_tokens: int = 0
     """Of one prompt, visual tokens included."""
     batch: int = 1

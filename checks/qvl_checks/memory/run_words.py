@@ -15,15 +15,18 @@ def workload(stated: RunFacts) -> str:
     """``One image of 14308 patches and a prompt of 3629 tokens``."""
     if stated.load is None:
         return "The workload"
-    images = len(stated.load.patches)
-    prompt = f"a prompt of {stated.load.prompt_tokens} tokens"
-    batch = f", {stated.load.batch} times in a batch" if stated.load.batch > 1 else ""
-    if not images:
-        return f"{prompt.capitalize()}{batch}"
-    counts = sorted(set(stated.load.patches))
-    several = f"{images} images of up to {counts[-1]} patches"
-    one = f"One image of {counts[-1]} patches"
-    return f"{one if images == 1 else several} in {prompt}{batch}"
+    load = stated.load
+    parts = [_counted("image", load.patches), _counted("video", load.video_patches)]
+    shown = " and ".join(part for part in parts if part)
+    batch = f", {load.batch} times in a batch" if load.batch > 1 else ""
+    text = f"{shown} in a prompt" if shown else "A prompt"
+    return f"{text[:1].upper()}{text[1:]} of {load.prompt_tokens} tokens{batch}"
+
+
+def _counted(what: str, patches: tuple[int, ...]) -> str:
+    if len(patches) < 2:
+        return f"one {what} of {patches[0]} patches" if patches else ""
+    return f"{len(patches)} {what}s of up to {max(patches)} patches"
 
 
 def card_of(run: RunFacts, index: int | None) -> Card | None:

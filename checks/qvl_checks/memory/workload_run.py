@@ -7,6 +7,7 @@ whatever happens to CUDA here ends with it.
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,7 +18,13 @@ from qvl_checks.memory.cards import Cards, NoCards, Refused, gib, visible_cards
 from qvl_checks.memory.oom_message import is_out_of_memory
 from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.memory.tracer import Tracer
-from qvl_checks.models.build import MERGE, make_config, make_inputs
+from qvl_checks.models.build import (
+    MERGE,
+    make_config,
+    make_inputs,
+    video_grid_of,
+    visual_spans,
+)
 
 GENERATING = ("prefill_chunk_size", "cache_implementation")
 """Fields of a change that ``generate`` takes as they are."""
@@ -101,6 +108,7 @@ class WorkloadRun:
                 inputs = make_inputs(
                     config,
                     images=images,
+                    videos=[tuple(video) for video in workload.get("videos") or ()],
                     text_tokens=workload["text_tokens"],
                     batch=workload["batch"],
                     device=str(model.device),
@@ -151,12 +159,14 @@ class WorkloadRun:
             resized(width, height, patch * MERGE, *bounds)
             for width, height in self._workload["images"]
         ]
-        patches = [width * height // patch**2 for width, height in images]
+        videos = [tuple(video) for video in self._workload.get("videos") or ()]
+        spans = visual_spans(config, images, videos)
         self.facts["load"] = {
             "images": images,
-            "patches": patches,
+            "patches": [width * height // patch**2 for width, height in images],
+            "video_patches": [math.prod(video_grid_of(config, *video)) for video in videos],
             "prompt_tokens": self._workload["text_tokens"]
-            + sum(count // MERGE**2 + 2 for count in patches),
+            + sum(lead + count + 2 for lead, _, count in spans),
             "batch": self._workload["batch"],
         }
         return images

@@ -4,13 +4,16 @@ Standard library only at module level; runs with every transformers release that
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qvl_checks.models.attention_wish import argument
 
 MERGE = 2
 """Patches per side that become one visual token (``spatial_merge_size`` of every family)."""
+
+TIME_STAMP = 6
+"""Ordinary tokens of ``<1.5 seconds>`` in the families' tokenizer."""
 
 
 class UnknownFamily(ValueError):
@@ -89,20 +92,53 @@ def grid_of(config: Any, width: int, height: int) -> tuple[int, int]:
     return rows, columns
 
 
+def video_grid_of(config: Any, width: int, height: int, frames: int) -> tuple[int, int, int]:
+    """(steps in time, rows, columns) of patches for a video whose frames have this size: rounded
+    as the processor does, without its limits on frames and pixels."""
+    steps = max(-(-frames // config.vision_config.temporal_patch_size), 1)
+    return (steps, *grid_of(config, width, height))
+
+
+def visual_spans(
+    config: Any,
+    images: Sequence[tuple[int, int]],
+    videos: Sequence[tuple[int, int, int]] = (),
+) -> Iterator[tuple[int, int, int]]:
+    """(ordinary tokens before it, id of its visual tokens, their number) of every stretch of visual
+    tokens in a prompt; vision_start and vision_end stand around each.
+
+    An image, and a video up to Qwen2.5-VL, is one stretch. Since Qwen3-VL every step in time of a
+    video is one, behind its time stamp.
+    """
+    for width, height in images:
+        rows, columns = grid_of(config, width, height)
+        yield 0, config.image_token_id, rows * columns // MERGE**2
+    for width, height, frames in videos:
+        steps, rows, columns = video_grid_of(config, width, height, frames)
+        tokens = rows * columns // MERGE**2
+        if config.model_type.startswith("qwen2"):
+            yield 0, config.video_token_id, steps * tokens
+        else:
+            for _ in range(steps):
+                yield TIME_STAMP, config.video_token_id, tokens
+
+
 def make_inputs(
     config: Any,
     *,
     images: Sequence[tuple[int, int]] = ((224, 224),),
+    videos: Sequence[tuple[int, int, int]] = (),
     text_tokens: int = 16,
     batch: int = 1,
     device: str = "cpu",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What the processor hands to the model for prompts with these (width, height) images.
+    """What the processor hands to the model for prompts with these (width, height) images and
+    (width, height, frames) videos.
 
-    Each prompt is ``text_tokens`` ordinary tokens, then for every image vision_start, its visual
-    tokens, vision_end. ``pixel_values`` is float32 of shape (patches, channels * temporal * patch *
-    patch), ``image_grid_thw`` int64 of shape (images, 3), as in every release.
+    Each prompt is ``text_tokens`` ordinary tokens, then `visual_spans`. ``pixel_values`` is float32
+    of shape (patches, channels * temporal * patch * patch), ``image_grid_thw`` int64 of shape
+    (images, 3), as in every release; ``pixel_values_videos`` and ``video_grid_thw`` likewise.
     """
     import torch
 
@@ -111,22 +147,29 @@ def make_inputs(
     width = 3 * vision.temporal_patch_size * vision.patch_size**2
     vocabulary = min(getattr(config, "vocab_size", 0) or config.get_text_config().vocab_size, 1000)
     prompt = torch.randint(10, vocabulary - 10, (batch, text_tokens), generator=generator)
-    parts, grids = [prompt], []
-    for image_width, image_height in images:
-        rows, columns = grid_of(config, image_width, image_height)
-        grids.append((1, rows, columns))
-        span = torch.full((batch, rows * columns // MERGE**2 + 2), config.image_token_id)
+    parts = [prompt]
+    for lead, token, count in visual_spans(config, images, videos):
+        if lead:
+            parts.append(torch.randint(10, vocabulary - 10, (batch, lead), generator=generator))
+        span = torch.full((batch, count + 2), token)
         span[:, 0] = config.vision_start_token_id
         span[:, -1] = config.vision_end_token_id
         parts.append(span)
     ids = torch.cat(parts, dim=1)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if grids:
-        patches = batch * sum(rows * columns for _, rows, columns in grids)
-        inputs["pixel_values"] = torch.randn(patches, width, generator=generator)
-        inputs["image_grid_thw"] = torch.tensor(grids * batch)
+    for pixels, grid_name, grids in (
+        ("pixel_values", "image_grid_thw", [(1, *grid_of(config, *size)) for size in images]),
+        ("pixel_values_videos", "video_grid_thw", [video_grid_of(config, *v) for v in videos]),
+    ):
+        if grids:
+            patches = batch * sum(steps * rows * columns for steps, rows, columns in grids)
+            inputs[pixels] = torch.randn(patches, width, generator=generator)
+            inputs[grid_name] = torch.tensor(grids * batch)
     if _wants_token_types(config):
-        inputs["mm_token_type_ids"] = (ids == config.image_token_id).to(torch.int64)
+        types = (ids == config.image_token_id).to(torch.int64)
+        if videos:
+            types += 2 * (ids == config.video_token_id)
+        inputs["mm_token_type_ids"] = types
     return {name: tensor.to(device) for name, tensor in inputs.items()}
 
 

@@ -263,6 +263,13 @@ def test_a_text_only_workload() -> None:
     )
 
 
+def test_images_and_videos_are_counted() -> None:
+    load = Load(patches=(64, 256), video_patches=(4096,), prompt_tokens=1200)
+    assert judge(ran(load=load)).cause.startswith(
+        "2 images of up to 256 patches and one video of 4096 patches in a prompt of 1200 tokens"
+    )
+
+
 def tried(name: str, run: Run, **changes: Any) -> Trial:
     return Trial(name=name, changes=changes, run=run)
 

@@ -94,6 +94,42 @@ def test_a_run_to_the_end(target: AgentClient) -> None:
     assert 0 <= facts.weights_by_device["cpu"] - facts.weights_need_bytes < 4096  # rotary buffers
 
 
+def test_a_video_in_one_forward_pass(target: AgentClient) -> None:
+    load = workload(images=[[56, 56]], videos=[[112, 112, 5]], mode="forward")
+    facts = run(target, None, workload=load)
+    assert facts.status == "ran", facts.reason
+    assert facts.mode == "forward"
+    assert facts.new_tokens is None
+    assert facts.load is not None
+    assert facts.load.video_patches == (3 * 8 * 8,)
+    assert facts.load.prompt_tokens == 50 + (4 + 2) + (3 * 16 + 2)
+
+
+def test_attention_part_by_part(target: AgentClient) -> None:
+    facts = run(target, "vision=sdpa,text=eager", workload=workload(images=[[112, 112]]))
+    assert facts.status == "ran", facts.reason
+    assert facts.selected == {"vision": "sdpa", "text": "eager"}
+    assert facts.names == "vision sdpa, text eager"
+
+
+def test_changes_that_generate_takes(target: AgentClient) -> None:
+    load = workload(images=[[112, 112]], prefill_chunk_size=16, max_pixels=64 * 28 * 28)
+    facts = run(target, None, workload=load)
+    assert facts.status == "ran", facts.reason
+    assert facts.new_tokens == 2
+
+
+def test_logits_of_the_last_position(target: AgentClient) -> None:
+    load = workload(images=[], text_tokens=20, mode="forward", logits_to_keep=1)
+    assert run(target, None, workload=load).status == "ran"
+
+
+def test_a_limit_on_pixels_scales_the_images(target: AgentClient) -> None:
+    facts = run(target, None, workload=workload(max_pixels=64 * 28 * 28))
+    assert facts.load is not None
+    assert facts.load.images == ((224, 224),)
+
+
 def test_the_tensor_that_does_not_fit_is_named(target: AgentClient) -> None:
     """Eager, 2 heads: scores of 2 x 6400 x 6400 fp32 numbers, 312.5 MiB, in 250 MiB."""
     facts = run(target, "eager", room=250 * MIB)

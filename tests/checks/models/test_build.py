@@ -43,6 +43,23 @@ def test_a_tiny_model_generates_from_text_and_pictures(family: str) -> None:
     assert next(built.parameters()).dtype is torch.bfloat16
 
 
+@pytest.mark.parametrize("family", sorted(families()))
+def test_a_tiny_model_generates_from_a_video_beside_an_image(family: str) -> None:
+    model = resolve(ONE_SIZE_OF_EACH[family])
+    assert model is not None
+    config = make_config(model.tiny_config)
+    built = make_model(config)
+    inputs = make_inputs(
+        config, images=((112, 112),), videos=((128, 128, 5), (64, 128, 2)), text_tokens=5, batch=2
+    )
+    assert inputs["video_grid_thw"][0, 0] == 3  # of 5 frames, two at a time
+    visual = int((inputs["input_ids"] == config.video_token_id).sum())
+    assert visual * 4 == inputs["pixel_values_videos"].shape[0]
+    with torch.inference_mode():
+        output = built.generate(**inputs, max_new_tokens=2, min_new_tokens=2, do_sample=False)
+    assert output.shape[1] == inputs["input_ids"].shape[1] + 2
+
+
 def test_the_visual_tokens_match_the_patches() -> None:
     model = resolve("Qwen2.5-VL-7B")
     assert model is not None

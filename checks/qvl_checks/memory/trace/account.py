@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from qvl_checks.memory.trace.allocator import Allocator, OutOfMemory
-from qvl_checks.memory.trace.ledger import RISE, Stretch, rounded
+from qvl_checks.memory.trace.ledger import EMPTIED, RISE, Stretch, rounded
 
 HISTORY_POINTS = 400
 LOAD = "load"
@@ -123,6 +123,9 @@ class Account:
                     continue
                 if block == RISE:
                     total = allocator.allocated + size
+                elif block == EMPTIED:
+                    allocator.empty_cache()
+                    continue
                 else:
                     allocator.allocate(block, size)
                     kind = kinds[block]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from qvl_checks.memory.trace.ledger import RISE, Event, Stretch
+from qvl_checks.memory.trace.ledger import EMPTIED, RISE, Event, Stretch
 from qvl_checks.memory.trace.lengthening import Lengthening, survivors
 
 FIRST, SECOND, LAST = 2, 3, 4
@@ -94,6 +94,9 @@ class _Further:
                         own[block] = self._serial
                         self._kinds[self._serial] = self._kinds[block]
                         block = self._serial
+                    made.append((device, block, size, module))
+                    continue
+                if block == EMPTIED:
                     made.append((device, block, size, module))
                     continue
                 gone = own.pop(block, None)

@@ -19,8 +19,9 @@ SHOWN_AGAIN = 16
 
 Event = tuple[int, int, int, int]
 """(device, block, bytes, module): places in `Ledger.devices` and `Ledger.modules`; bytes as asked
-for, negative when the block is freed. Block 0: the allocated bytes rose so far and fell again."""
-RISE = 0
+for, negative when the block is freed. Block 0: the allocated bytes rose so far and fell again.
+Block -1: the allocator's cache is emptied."""
+RISE, EMPTIED = 0, -1
 
 
 def rounded(size: int) -> int:
@@ -151,6 +152,10 @@ class Ledger:
         if size:
             latest.events.append((place, self._serial, size, 0))
 
+    def empty_cache(self, device: str) -> None:
+        """Free segments of the device are given back."""
+        self._note(self.place(device), EMPTIED, 0)
+
     def again(self, device: str, measure: Measure) -> None:
         """The rise and the passing blocks of a step equal to a measured one.
 
@@ -182,7 +187,7 @@ class Ledger:
             yield measure
         finally:
             self._measures.pop()
-        inside = [event for event in events[first:] if event[0] == place and event[1] != RISE]
+        inside = [event for event in events[first:] if event[0] == place and event[1] > RISE]
         born = {number for _, number, size, _ in inside if size > 0}
         gone = {number for _, number, size, _ in inside if size < 0}
         measure.passing = [event for event in inside if event[1] in born & gone]

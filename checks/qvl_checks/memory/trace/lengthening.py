@@ -104,8 +104,8 @@ class _Run:
         """Events outside of the stacks; what a layer left is freed for all that stood for it."""
         made: list[Event] = []
         for device, block, size, module in events:
-            if block == RISE:
-                made.append((device, RISE, size, module))
+            if block <= RISE:
+                made.append((device, block, size, module))
             elif size > 0:
                 made.append((device, self._born(block, self._outside), size, module))
             elif block in self._outside:
@@ -123,8 +123,8 @@ class _Run:
         own: dict[int, int] = {}
         for device, block, size, traced_module in events:
             module = self._plan.renamed(traced_module, index)
-            if block == RISE:
-                made.append((device, RISE, size, module))
+            if block <= RISE:
+                made.append((device, block, size, module))
                 continue
             if size > 0:
                 made.append((device, self._born(block, own), size, module))
@@ -179,7 +179,7 @@ def survivors(events: Sequence[Event]) -> list[int]:
     """Blocks that are born here and not freed here, in the order of their birth."""
     alive: dict[int, None] = {}
     for _, block, size, _ in events:
-        if block == RISE:
+        if block <= RISE:
             continue
         if size > 0:
             alive[block] = None

@@ -1,4 +1,4 @@
-"""Where the parts of the model go: what the installed release plans for GPUs that are only stated."""
+"""Where the parts of the model go: what the installed release plans for stated GPUs."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _trace(
     follower = Follower(ledger, run.storages)
     follower.follow_cache(torch, replaced)
     if placement.spread:
-        spreading.install(torch, model, placement, stacks, run.offloaded)
+        spreading.install(run, model, placement, stacks, replaced)
     follower.follow(model)
     modeling = sys.modules[type(model).__module__]
     registry = getattr(sys.modules["transformers.modeling_utils"], "ALL_ATTENTION_FUNCTIONS", None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from qvl_checks.memory.trace.depth import Stack, layer_of, renumbered
 from qvl_checks.memory.trace.placing import OFFLOADED, Placement
+from qvl_checks.memory.trace.replacements import Replacements
 from qvl_checks.memory.trace.workload import Unsupported
 
 
@@ -19,19 +20,22 @@ def full_name(name: str, stacks: Mapping[str, Stack]) -> str:
 
 
 def install(
-    torch: Any, model: Any, placement: Placement, stacks: Mapping[str, Stack], cpu_weight: Any
+    run: Any,
+    model: Any,
+    placement: Placement,
+    stacks: Mapping[str, Stack],
+    replaced: Replacements,
 ) -> None:
-    """Hooks as ``dispatch_model`` attaches them.
-
-    ``cpu_weight(shape, dtype)`` makes a weight in ordinary memory.
+    """Hooks as ``dispatch_model`` attaches them; ``run`` is the session.
 
     Raises:
         Unsupported: accelerate is missing.
     """
     try:
-        from accelerate.hooks import attach_align_device_hook_on_blocks
+        from accelerate import hooks
     except ImportError as error:
         raise Unsupported(f"a model on several devices needs accelerate: {error}") from error
+    torch, attach = run.torch, hooks.attach_align_device_hook_on_blocks
     traced = traced_map(placement, stacks)
     main = placement.main
     execution = {
@@ -43,10 +47,33 @@ def install(
     arguments: dict[str, Any] = {"execution_device": execution, "offload": offload}
     if any(offload.values()):
         shapes = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_meta}
-        arguments["weights_map"] = OffloadedWeights(shapes, cpu_weight)
-    if "skip_keys" in inspect.signature(attach_align_device_hook_on_blocks).parameters:
+        arguments["weights_map"] = OffloadedWeights(shapes, run.offloaded)
+        replaced.attribute(hooks, "set_module_tensor_to_device", _setter(torch, run.ledger))
+    if "skip_keys" in inspect.signature(attach).parameters:
         arguments["skip_keys"] = model._skip_keys_device_placement
-    attach_align_device_hook_on_blocks(model, **arguments)
+    attach(model, **arguments)
+
+
+def _setter(torch: Any, ledger: Any) -> Any:
+    """accelerate's ``set_module_tensor_to_device``: it asks a parameter's class for another one,
+    and fake tensors cannot be made that way. It empties the allocator's cache each time."""
+
+    def set_tensor(module: Any, name: str, device: Any, value: Any = None, **_: Any) -> None:
+        owner, _, name = name.rpartition(".")
+        module = module.get_submodule(owner)
+        store = module._parameters if name in module._parameters else module._buffers
+        old = store[name]
+        if str(device) == "meta":
+            made = torch.empty(old.shape, dtype=old.dtype, device="meta")
+        else:
+            made = (old if value is None else value).to(device)
+        if store is module._parameters:
+            made = torch.nn.Parameter(made, requires_grad=False)
+        store[name] = made
+        if str(device) != "meta":
+            ledger.empty_cache(str(device))
+
+    return set_tensor
 
 
 def traced_map(placement: Placement, stacks: Mapping[str, Stack]) -> dict[str, str]:

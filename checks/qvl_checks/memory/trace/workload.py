@@ -10,8 +10,8 @@ from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.models.build import MERGE
 
 CONTEXT_BYTES = 730_660_864
-"""What a process takes on a GPU beside its tensors, the kernels of a run loaded: measured on an H200
-with torch 2.11 (CUDA 13.0) after 41 runs; 649 MB of it before the first kernel."""
+"""What a process takes on a GPU beside its tensors, the kernels of a run loaded: measured on an
+H200 with torch 2.11 (CUDA 13.0) after 41 runs; 649 MB of it before the first kernel."""
 DEFAULT_CAPABILITY = (9, 0)
 ANY_SIZE = (1, 2**62)
 """Limits in pixels that no image meets."""

@@ -8,8 +8,9 @@ from typing import Any
 from qvl_checks.devices import peer_copy_probe
 from qvl_checks.devices.collective import all_reduce
 from qvl_checks.devices.consistency import OPERATIONS, survey
+from qvl_checks.devices.copy_ways import WAYS
 from qvl_checks.devices.one_by_one import one_by_one
-from qvl_checks.devices.peer_copies import LARGE, SMALL, WAYS, compare_pair
+from qvl_checks.devices.peer_copies import LARGE, SMALL, compare_pair
 
 HANG_CYCLES = 30_000_000_000
 """About fifteen seconds of a kernel that only waits."""
@@ -42,7 +43,7 @@ def damaged_copies(request: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"source": 0, "target": 1, "status": "ok", "sizes": rows}]
 
 
-def hanging_copies(request: dict[str, Any]) -> list[dict[str, Any]]:
+def hanging_copies(request: dict[str, Any]) -> dict[str, Any]:
     """All pairs; on the way from the first to the second card a kernel does not end."""
 
     def stuck(torch: Any, source: str, target: str, sizes: Any, *rest: Any) -> Any:

@@ -17,6 +17,7 @@ from qvl_checks.attention.gqa_math_fallback import gqa_math_fallback
 from qvl_checks.devices.bf16_unsupported import bf16_unsupported
 from qvl_checks.devices.collective_facts import COLLECTIVE, CollectiveRun
 from qvl_checks.devices.consistency_facts import CONSISTENCY, ConsistencyFacts, GpuConsistency
+from qvl_checks.devices.copy_ways import WAYS
 from qvl_checks.devices.gpu_hardware_errors import gpu_hardware_errors
 from qvl_checks.devices.gpu_inconsistent import gpu_inconsistent
 from qvl_checks.devices.gpu_throttled import gpu_throttled
@@ -26,7 +27,6 @@ from qvl_checks.devices.load_facts import LOAD, LoadFacts
 from qvl_checks.devices.nccl_peer_hang import nccl_peer_hang
 from qvl_checks.devices.nvml_facts import DEVICES_NVML
 from qvl_checks.devices.pcie_link_narrow import pcie_link_narrow
-from qvl_checks.devices.peer_copies import WAYS
 from qvl_checks.devices.peer_copy_corruption import peer_copy_corruption
 from qvl_checks.devices.peer_copy_facts import PEER_COPY, PeerCopyFacts
 from qvl_checks.devices.slow_conv3d import slow_conv3d
@@ -274,7 +274,7 @@ def test_a_damaged_copy_between_two_real_cards_is_caught(planted: Planted) -> No
 
 
 def test_a_copy_that_never_ends_is_killed_and_the_next_pair_compared(planted: Planted) -> None:
-    rows = planted("hanging_copies")
+    rows = planted("hanging_copies")["pairs"]
     assert [row["status"] for row in rows] == ["timed_out", "ok"]
     assert copies_judged(rows).outcome is Outcome.FAIL
 

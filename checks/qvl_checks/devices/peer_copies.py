@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from qvl_checks.devices.byte_damage import POISON, describe
+from qvl_checks.devices.copy_ways import WAYS, Copy, without_host
 from qvl_checks.devices.room import synchronize
 
 MIB = 2**20
-POISON = 0xA5
-"""What stands in the memory that a copy is to overwrite."""
-THROUGH_HOST = "through the host"
 KEPT_DAMAGE = 4
 """Damaged copies described in full, for each size."""
 TIMED_FROM = MIB
 TIMED_COPIES = 5
-SEARCH_BYTES = MIB
-SAMPLE_BYTES = 64
-FEW_BYTES = 16
 ONCE_FROM = 16 * MIB
 """Bytes from which on a copy is not repeated: there are enough of them."""
-
-Copy = Callable[[Any, Any], Any]
-"""(source, poisoned tensor of the same shape on the target device) -> what arrived there."""
-
 
 WIDTHS = {"uint8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "int64": 8}
 
@@ -62,6 +54,7 @@ SMALL = (
 )
 MEDIUM = Case(4 * MIB // 8 + 1, "int64", 1)
 LARGE = Case(16 * MIB // 2, "bfloat16")
+CHAIN_ROUNDS = 10
 HUGE = (Case(96 * MIB // 4 + 1, "float32", 1), Case(256 * MIB // 2, "bfloat16"))
 
 
@@ -70,59 +63,6 @@ def cases(level: str, pairs: int) -> tuple[Case, ...]:
     if level == "deep":
         return (*SMALL, MEDIUM, LARGE, *HUGE)
     return (*SMALL, MEDIUM, LARGE) if pairs <= 6 else (*SMALL, MEDIUM)
-
-
-def to_device(source: Any, poisoned: Any) -> Any:
-    """As the hooks of a device map move activations."""
-    return source.to(poisoned.device)
-
-
-def into_place(source: Any, poisoned: Any) -> Any:
-    """Into memory that exists."""
-    return poisoned.copy_(source)
-
-
-def without_waiting(source: Any, poisoned: Any) -> Any:
-    """The host does not wait for the copy."""
-    return poisoned.copy_(source, non_blocking=True)
-
-
-def in_flight(source: Any, poisoned: Any) -> Any:
-    """Computed just before and used at once, as between two layers; nobody waits."""
-    busy = source.new_ones(256, 256)
-    for _ in range(8):
-        busy = busy + busy.t()
-    return source.clone().to(poisoned.device, non_blocking=True).clone()
-
-
-def there_and_back(source: Any, poisoned: Any) -> Any:
-    """Over the border three times, as through layers that lie on the cards in turn."""
-    across = source.to(poisoned.device, non_blocking=True).clone()
-    home = across.to(source.device, non_blocking=True).clone()
-    return home.to(poisoned.device, non_blocking=True).clone()
-
-
-def strided(source: Any, poisoned: Any) -> Any:
-    """Every second element of a larger tensor: a kernel reads it, not the copy engine."""
-    wide = source.new_empty(source.numel(), 2)
-    wide[:, 0] = source
-    return wide[:, 0].to(poisoned.device)
-
-
-def through_host(source: Any, poisoned: Any) -> Any:
-    """The detour that needs no transfer between the devices."""
-    return source.cpu().to(poisoned.device)
-
-
-WAYS: dict[str, Copy] = {
-    "to": to_device,
-    "into place": into_place,
-    "without waiting": without_waiting,
-    "in flight": in_flight,
-    "there and back": there_and_back,
-    "strided": strided,
-    THROUGH_HOST: through_host,
-}
 
 
 def compare_pair(
@@ -135,6 +75,41 @@ def compare_pair(
 ) -> list[dict[str, Any]]:
     """One row for each size; see `SizeResult` of the facts for the fields."""
     return [_compare(torch, source, target, case, repeats, ways) for case in sizes]
+
+
+def follow_chain(
+    torch: Any, devices: Sequence[str], rounds: int = CHAIN_ROUNDS, move: Copy = without_host
+) -> dict[str, Any]:
+    """A tensor from device to device to device, each hop right behind the other.
+
+    Copies that are whole pair by pair can come too late here, when a hop starts before the one
+    before it has arrived.
+    """
+    compared = mismatched = 0
+    damage: list[dict[str, Any]] = []
+    for repeat in range(rounds):
+        case = (MEDIUM, SMALL[-1])[repeat % 2]
+        original = content(torch, case, "random")
+        sent = _bytes_to(torch, original, devices[0], case)
+        expected = original[case.skip * case.width :].clone()
+        poisons = [_poison(torch, case.bytes, device).view(sent.dtype) for device in devices[1:]]
+        synchronize(torch, *devices)
+        arrived = sent
+        for poisoned in poisons:
+            arrived = move(arrived, poisoned)
+        synchronize(torch, *devices)
+        received = _bytes_of(torch, arrived)
+        compared += case.bytes
+        if not _same(torch, received, expected):
+            found = describe(expected, received)
+            mismatched += found["mismatched_bytes"]
+            damage.append({"way": "chain", "pattern": "random", "repeat": repeat, **found})
+    return {
+        "rounds": rounds,
+        "compared_bytes": compared,
+        "mismatched_bytes": mismatched,
+        "damage": damage[:KEPT_DAMAGE],
+    }
 
 
 def _compare(
@@ -160,7 +135,7 @@ def _compare(
                 row["compared_bytes"] += expected.numel()
                 if _same(torch, arrived, expected):
                     continue
-                found = describe(torch, expected, arrived)
+                found = describe(expected, arrived)
                 by_way[way] += found["mismatched_bytes"]
                 if len(damage) < KEPT_DAMAGE:
                     damage.append({"way": way, "pattern": pattern, "repeat": repeat, **found})
@@ -190,57 +165,17 @@ def content(torch: Any, case: Case, pattern: str) -> Any:
     return words.view(torch.uint8)[:count].clone()
 
 
-def describe(torch: Any, expected: Any, arrived: Any) -> dict[str, Any]:
-    """How many bytes differ, from where to where, and what stands there instead."""
-    differs = expected != arrived
-    first = int(differs.byte().argmax())
-    last = differs.numel() - 1 - int(differs.flip(0).byte().argmax())
-    wrong = arrived[differs]
-    shift = None
-    if _single_bits(expected[differs], wrong):
-        instead = "flipped bits"
-    elif not bool(wrong.any()):
-        instead = "zeros"
-    elif bool((wrong == POISON).all()):
-        instead = "old content"
-    else:
-        shift = _shift(expected, arrived, (first + last) // 2)
-        instead = "other" if shift is None else "shifted data"
-    return {
-        "mismatched_bytes": int(wrong.numel()),
-        "first_offset": first,
-        "last_offset": last,
-        "instead": instead,
-        "shift": shift,
-    }
-
-
-def _single_bits(expected: Any, wrong: Any) -> bool:
-    """Whether a few bytes differ by one bit each, as after a fault of memory."""
-    if wrong.numel() > FEW_BYTES:
-        return False
-    return all(bin(flip).count("1") == 1 for flip in (expected ^ wrong).tolist())
-
-
-def _shift(expected: Any, arrived: Any, place: int) -> int | None:
-    """By how many bytes the data around a place moved (positive: towards the tensor's end)."""
-    sample = bytes(arrived[place : place + SAMPLE_BYTES].tolist())
-    if len(sample) < 8 or len(set(sample)) < 4:
-        return None
-    start = max(0, place - SEARCH_BYTES)
-    nearby = bytes(expected[start : place + SEARCH_BYTES].tolist())
-    found = nearby.find(sample)
-    return None if found < 0 else place - (start + found)
-
-
 def _copied(torch: Any, copy: Copy, sent: Any, target: str) -> Any:
     size = sent.numel() * sent.element_size()
-    poison = torch.full((size,), POISON, dtype=torch.uint8, device=target)
-    poisoned = poison.view(sent.dtype)
+    poisoned = _poison(torch, size, target).view(sent.dtype)
     synchronize(torch, sent.device, target)
     arrived = copy(sent, poisoned)
     synchronize(torch, sent.device, target)
     return arrived
+
+
+def _poison(torch: Any, size: int, device: str) -> Any:
+    return torch.full((size,), POISON, dtype=torch.uint8, device=device)
 
 
 def _gb_per_s(torch: Any, sent: Any, target: str) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from qvl_checks.devices.copy_ways import THROUGH_HOST
 from qvl_checks.devices.gpu_presence import without_torch_device
 from qvl_checks.devices.identity import uuid_of
 from qvl_checks.devices.nvml_facts import NvmlFacts
-from qvl_checks.devices.peer_copies import THROUGH_HOST
-from qvl_checks.devices.peer_copy_facts import Damage, PairResult, PeerCopyFacts
+from qvl_checks.devices.peer_copy_facts import ChainResult, Damage, PairResult, PeerCopyFacts
 from qvl_checks.devices.peer_copy_fixes import hints, peer_copy_fixes
 from qvl_checks.devices.topology_facts import TopologyFacts
 from qvl_checks.devices.torch_facts import TorchFacts
@@ -54,9 +55,17 @@ def peer_copy_corruption(
     evidence = _evidence(copies, torch, topology, host)
     charts = _charts(copies)
     damaged = [pair for pair in copies.pairs if pair.mismatched_bytes()]
-    hung = [pair for pair in copies.pairs if pair.status == "timed_out"]
-    if damaged or hung:
-        title, cause = _damage_words(damaged) if damaged else _hang_words(hung)
+    late = [chain for chain in copies.chains if chain.mismatched_bytes]
+    every: list[PairResult | ChainResult] = [*copies.pairs, *copies.chains]
+    hung = [one for one in every if one.status == "timed_out"]
+    if damaged or late or hung:
+        title, cause = (
+            _damage_words(damaged)
+            if damaged
+            else _chain_words(late)
+            if late
+            else _hang_words(hung[0].name, hung[0].reason)
+        )
         known = hints(topology)
         return failed(
             title,
@@ -88,20 +97,20 @@ def peer_copy_corruption(
             evidence=evidence,
             explains=SYMPTOMS,
         )
-    unfinished = [pair for pair in copies.pairs if pair.status != "ok"]
+    unfinished = [one for one in every if one.status != "ok"]
     if unfinished:
         reason = (
-            f"{len(unfinished)} of {len(copies.pairs)} pairs were not compared, "
+            f"{len(unfinished)} of {len(every)} pairs and chains were not compared, "
             f"{unfinished[0].name} among them: {unfinished[0].reason}"
         )
-        if len(unfinished) == len(copies.pairs) and unfinished[0].status == "not_run":
+        if len(unfinished) == len(every) and unfinished[0].status == "not_run":
             return blocked(reason)
         return inconclusive(reason, evidence=evidence)
     compared = sum(pair.compared_bytes for pair in copies.pairs)
     return passed(
         f"{len(copies.pairs)} ordered pairs of GPUs exchange tensors without a changed byte",
         f"{compared / GIB:.1f} GiB were copied in {len(copies.pairs[0].sizes)} sizes and "
-        "compared through the host.",
+        f"compared through the host{_chains_too(copies)}.",
         confidence=Confidence.MEASURED,
         evidence=evidence,
         charts=charts,
@@ -110,9 +119,7 @@ def peer_copy_corruption(
 
 def _damage_words(damaged: list[PairResult]) -> tuple[str, str]:
     worst = max(damaged, key=lambda pair: pair.mismatched_bytes())
-    example = next(
-        (one for size in worst.sizes for one in size.damage if one.way != THROUGH_HOST), None
-    )
+    example = [one for size in worst.sizes for one in size.damage if one.way != THROUGH_HOST]
     title = f"Copies {worst.name} arrive damaged"
     cause = (
         f"{worst.mismatched_bytes()} bytes came changed, without any error"
@@ -122,9 +129,10 @@ def _damage_words(damaged: list[PairResult]) -> tuple[str, str]:
     return title, cause
 
 
-def _example_words(damage: Damage | None) -> str:
-    if damage is None:
+def _example_words(damages: Sequence[Damage]) -> str:
+    if not damages:
         return ""
+    damage = damages[0]
     moved = f" ({damage.shift:+d} bytes)" if damage.shift is not None else ""
     return (
         f"; the first of them lies {damage.first_offset} bytes into a tensor, and "
@@ -132,10 +140,26 @@ def _example_words(damage: Damage | None) -> str:
     )
 
 
-def _hang_words(hung: list[PairResult]) -> tuple[str, str]:
+def _chain_words(late: list[ChainResult]) -> tuple[str, str]:
     return (
-        f"A copy {hung[0].name} never ends",
-        f"The child that copied was killed ({hung[0].reason}). A model spread over these GPUs "
+        f"A tensor that goes {late[0].name} arrives damaged",
+        f"{late[0].mismatched_bytes} bytes came changed{_example_words(late[0].damage[:1])}, "
+        "although every pair of these GPUs copies faithfully: a hop begins before the one before "
+        f"it has arrived. {len(late)} of the chains over three GPUs are affected, and so is a "
+        "model that is spread over them.",
+    )
+
+
+def _chains_too(copies: PeerCopyFacts) -> str:
+    if not copies.chains:
+        return ""
+    return f", and so were {len(copies.chains)} chains over three GPUs"
+
+
+def _hang_words(name: str, reason: str) -> tuple[str, str]:
+    return (
+        f"A copy {name} never ends",
+        f"The child that copied was killed ({reason}). A model spread over these GPUs "
         "hangs at the first layer on the other card.",
     )
 
@@ -155,6 +179,14 @@ def _evidence(
             for one in size.damage
         ][:20],
         "sizes": _sizes(copies),
+        "chains": {
+            chain.name: {
+                "outcome": chain.status,
+                "compared bytes": chain.compared_bytes,
+                "changed bytes": chain.mismatched_bytes,
+            }
+            for chain in copies.chains
+        },
     }
     if topology is not None:
         evidence["machine"] = {

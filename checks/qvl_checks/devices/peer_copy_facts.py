@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from qvl_checks.devices.peer_copies import THROUGH_HOST
+from qvl_checks.devices.copy_ways import THROUGH_HOST
 from qvl_doctor.probe import Facts, Level, Probe
 
 
@@ -87,6 +87,23 @@ class PairResult(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ChainResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One tensor over several GPUs in a row, nobody waiting in between."""
+
+    gpus: tuple[int, ...]
+    status: str
+    reason: str = ""
+    rounds: int = 0
+    compared_bytes: int = 0
+    mismatched_bytes: int = 0
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``cuda:0 → cuda:1 → cuda:2``."""
+        return " → ".join(f"cuda:{gpu}" for gpu in self.gpus)
+
+
 class PeerCopyFacts(Facts):
     """Every ordered pair of the GPUs that torch sees."""
 
@@ -95,6 +112,8 @@ class PeerCopyFacts(Facts):
     reason: str = ""
     """Why nothing was copied at all."""
     pairs: tuple[PairResult, ...] = ()
+    chains: tuple[ChainResult, ...] = ()
+    """Over three GPUs each, where there are so many."""
 
 
 PEER_COPY = Probe(

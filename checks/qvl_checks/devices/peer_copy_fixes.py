@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qvl_checks.devices.peer_copies import THROUGH_HOST
+from qvl_checks.devices.copy_ways import THROUGH_HOST
 from qvl_checks.devices.peer_copy_facts import PeerCopyFacts
 from qvl_checks.devices.topology_facts import TopologyFacts
 from qvl_doctor.findings import Fix, Safety

@@ -11,16 +11,17 @@ from typing import Any
 from qvl_checks.devices import peer_copy_probe
 from qvl_checks.devices.collective import all_reduce
 from qvl_checks.devices.consistency_probe import survey_all
+from qvl_checks.devices.copy_ways import WAYS
 from qvl_checks.devices.kernel_speed_probe import ratios
-from qvl_checks.devices.peer_copies import WAYS, compare_pair
+from qvl_checks.devices.peer_copies import compare_pair
 
 
-def matrix(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Copies between both pairs of two "devices"."""
-    return peer_copy_probe.matrix(["cpu"] * 2, request)
+def matrix(request: dict[str, Any]) -> dict[str, Any]:
+    """Copies between all pairs of so many "devices"."""
+    return peer_copy_probe.matrix(["cpu"] * request["devices"], request)
 
 
-def hanging_matrix(request: dict[str, Any]) -> list[dict[str, Any]]:
+def hanging_matrix(request: dict[str, Any]) -> dict[str, Any]:
     """The same, with copies from the second one that never end."""
 
     def stuck(torch: Any, source: str, target: str, *arguments: Any) -> list[dict[str, Any]]:

@@ -9,21 +9,20 @@ import pytest
 import torch
 
 from qvl_checks.devices import peer_copies
+from qvl_checks.devices.copy_ways import THROUGH_HOST, WAYS, Copy
 from qvl_checks.devices.peer_copies import (
     LARGE,
     MEDIUM,
     SMALL,
-    THROUGH_HOST,
-    WAYS,
     Case,
-    Copy,
     cases,
     compare_pair,
+    follow_chain,
 )
 from qvl_checks.devices.peer_copy_corruption import peer_copy_corruption
-from qvl_checks.devices.peer_copy_facts import PeerCopyFacts, SizeResult
+from qvl_checks.devices.peer_copy_facts import ChainResult, PeerCopyFacts, SizeResult
 from qvl_checks.devices.peer_copy_fixes import DETOUR
-from qvl_checks.devices.peer_copy_probe import need
+from qvl_checks.devices.peer_copy_probe import chains_of, need
 from qvl_checks.devices.room import MOST
 from qvl_checks.devices.topology_facts import Bridge, CardPair, CardPlace, TopologyFacts
 from qvl_checks.devices.torch_facts import TorchDevice, TorchFacts
@@ -130,8 +129,9 @@ def test_sizes_by_level_and_number_of_pairs() -> None:
 
 
 def test_every_ordered_pair_is_compared_in_children(on_cpu: Any) -> None:
-    rows = on_cpu("matrix", level="standard")
-    facts = msgspec.convert({"device_count": 2, "pairs": rows}, PeerCopyFacts)
+    rows = on_cpu("matrix", level="standard", devices=2)
+    facts = msgspec.convert({"device_count": 2, **rows}, PeerCopyFacts)
+    assert facts.chains == ()
     assert [(pair.source, pair.target) for pair in facts.pairs] == [(0, 1), (1, 0)]
     assert {pair.status for pair in facts.pairs} == {"ok"}
     assert all(pair.gb_per_s and pair.compared_bytes > 10**8 for pair in facts.pairs)
@@ -139,7 +139,34 @@ def test_every_ordered_pair_is_compared_in_children(on_cpu: Any) -> None:
 
 def test_a_pair_that_hangs_is_named_and_the_others_are_compared(on_cpu: Any) -> None:
     rows = on_cpu("hanging_matrix", level="standard")
-    assert [row["status"] for row in rows] == ["ok", "timed_out"]
+    assert [row["status"] for row in rows["pairs"]] == ["ok", "timed_out"]
+
+
+def test_three_devices_are_also_followed_in_a_row(on_cpu: Any) -> None:
+    rows = on_cpu("matrix", level="standard", devices=3)
+    facts = msgspec.convert({"device_count": 3, **rows}, PeerCopyFacts)
+    assert len(facts.pairs) == len(facts.chains) == 6
+    assert {chain.status for chain in facts.chains} == {"ok"}
+    assert all(chain.compared_bytes > 0 == chain.mismatched_bytes for chain in facts.chains)
+
+
+def test_a_hop_that_begins_too_early_is_seen() -> None:
+    hops = iter(range(100))
+
+    def early(source: Any, poisoned: Any) -> Any:
+        return poisoned if next(hops) == 1 else poisoned.copy_(source)
+
+    row = follow_chain(torch, ["cpu"] * 3, 2, early)
+    assert row["mismatched_bytes"] > 0
+    assert {damage["instead"] for damage in row["damage"]} == {"old content"}
+    assert follow_chain(torch, ["cpu"] * 3, 2)["mismatched_bytes"] == 0
+
+
+def test_which_chains_are_followed() -> None:
+    assert chains_of(2) == []
+    assert len(chains_of(3)) == 6 and len(chains_of(4)) == 24
+    eight = chains_of(8)
+    assert len(eight) == 16 and (6, 7, 0) in eight and (0, 7, 6) in eight
 
 
 # The rule
@@ -239,6 +266,17 @@ def test_a_card_that_forgets_is_named() -> None:
     judgement = judged(facts)
     assert judgement.outcome is Outcome.FAIL
     assert judgement.title.startswith("GPU 1 does not give back")
+
+
+def test_a_chain_that_damages_fails_where_every_pair_is_whole() -> None:
+    facts = copies(WAYS)
+    row = follow_chain(torch, ["cpu"] * 3, 2, nothing)
+    facts.chains = msgspec.convert(
+        [{"gpus": (0, 1, 2), "status": "ok", **row}], tuple[ChainResult, ...]
+    )
+    judgement = judged(facts)
+    assert judgement.outcome is Outcome.FAIL
+    assert judgement.title == "A tensor that goes cuda:0 → cuda:1 → cuda:2 arrives damaged"
 
 
 @pytest.mark.parametrize("status", ["raised", "crashed", "not_run"])

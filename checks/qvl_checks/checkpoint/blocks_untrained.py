@@ -26,6 +26,11 @@ def blocks_untrained(loading: LoadingFacts, model: ModelFacts) -> Judgement:
         "not_finite": found.not_finite,
         "copies": found.twins,
     }
+    if found.blocks and len(found.fresh) == found.blocks:
+        return not_applicable(
+            "no block was ever trained: a model with random weights, as one is made for tests",
+            evidence=evidence,
+        )
     sentences = list(_sentences(found))
     if sentences:
         spoiled = [*found.fresh, *found.zero, *found.not_finite, *found.twins]

@@ -1,0 +1,97 @@
+"""What eighteen releases of transformers were recorded to do, judged by the rules of today."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from qvl_checks.attention.behaviour_facts import BehaviourFacts
+from qvl_checks.attention.forward_differs_from_reference import forward_differs_from_reference
+from qvl_checks.attention.padding_changes_answers import padding_changes_answers
+from qvl_checks.attention.sliding_window_mask_wrong import sliding_window_mask_wrong
+from qvl_checks.attention.vision_sdpa_precision import vision_sdpa_precision
+from qvl_checks.generation.stale_rope_deltas import stale_rope_deltas
+from qvl_checks.models.catalogue import resolve
+from qvl_checks.versions.packages_facts import PackagesFacts
+from qvl_checks.versions.wrong_position_ids import wrong_position_ids
+from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
+from qvl_doctor.findings import Outcome
+from qvl_doctor.judgement import Judgement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HERE = Path(__file__).parent
+RECORDS = sorted((HERE / "behaviour").glob("*.json"))
+EXPECTED = tomllib.loads((HERE / "behaviour" / "expected.toml").read_text(encoding="utf-8"))
+RULES = (
+    "versions.wrong-position-ids",
+    "generation.stale-rope-deltas",
+    "attention.padding-changes-answers",
+    "attention.sliding-window-mask-wrong",
+    "attention.forward-differs-from-reference",
+    "attention.vision-sdpa-precision",
+)
+
+
+def judged(facts: BehaviourFacts, model: ModelFacts, target: TargetFacts) -> dict[str, Judgement]:
+    packages = PackagesFacts(installed={"transformers": facts.transformers})
+    workload = WorkloadFacts()
+    found = (
+        wrong_position_ids.judge(packages, model, target, facts),
+        stale_rope_deltas.judge(packages, model, target, facts),
+        padding_changes_answers.judge(facts, model),
+        sliding_window_mask_wrong.judge(facts, model, target),
+        forward_differs_from_reference.judge(facts, model),
+        vision_sdpa_precision.judge(packages, model, workload, target, None, facts),
+    )
+    return {RULES[index]: judgement for index, judgement in enumerate(found)}
+
+
+def cases() -> list[Any]:
+    found = []
+    for path in RECORDS:
+        for name, data in json.loads(path.read_text(encoding="utf-8")).items():
+            facts = msgspec.convert(data, BehaviourFacts)
+            found.append(pytest.param(path.stem, name, facts, id=f"{path.stem}-{name}"))
+    return found
+
+
+def test_every_record_is_expected() -> None:
+    assert {path.stem for path in RECORDS} == set(EXPECTED)
+    assert len(RECORDS) > 15
+
+
+@pytest.mark.parametrize(("release", "name", "facts"), cases())
+def test_a_defect_is_found_where_it_exists_and_nowhere_else(
+    release: str, name: str, facts: BehaviourFacts, target: TargetFacts
+) -> None:
+    assert facts.transformers == release
+    model = resolve(name)
+    assert model is not None
+    verdicts = judged(facts, model, target)
+    expected = EXPECTED[release][name]
+    failing = {rule for rule in RULES if verdicts[rule].outcome is Outcome.FAIL}
+    assert failing == set(expected.get("fails", ()))
+    misplaced = {case.name for case in facts.cases if case.positions() and not case.after_another}
+    assert misplaced == set(expected.get("misplaced", ()))
+    raising = {case.name for case in facts.cases if case.reason}
+    assert raising == set(expected.get("raises", ()))
+
+
+@pytest.mark.parametrize(("release", "name", "facts"), cases())
+def test_every_wrong_answer_of_a_release_is_explained(
+    release: str, name: str, facts: BehaviourFacts
+) -> None:
+    for case in (*facts.cases, *facts.windows):
+        for row in case.differences:
+            if row.what == "logits":
+                assert row.cause, f"{case.name}, {case.path}"
+    assert all((run.error or 1.0) < 1e-4 for run in facts.vision)

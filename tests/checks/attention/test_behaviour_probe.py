@@ -1,0 +1,290 @@
+"""The behaviour probe, run for real in the target of the tests: sound, and with planted faults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import qvl_checks
+from qvl_checks.attention.behaviour_facts import BEHAVIOUR, BehaviourFacts
+from qvl_checks.models.catalogue import resolve
+from qvl_doctor.facts import ProbeStatus
+from qvl_doctor.running.client import AgentClient
+
+TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
+QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
+FAMILIES = [
+    "Qwen2.5-VL-7B",
+    "Qwen3-VL-8B",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("Qwen2-VL-7B", "Qwen3-VL-30B-A3B")),
+    pytest.param("Qwen3.5-9B", marks=pytest.mark.slow),
+]
+UPSTREAM = {"video longer than wide"}
+"""What transformers 5.3 to 5.23 place wrongly, for the families that hold videos in one piece."""
+
+FAULTS = '''
+import importlib
+from qvl_checks.attention import behaviour_probe
+from qvl_checks.attention.reference.subject import Subject
+
+MODULE = "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl"
+
+
+def with_hook(place, change):
+    """The probe, each model built with a hook on one of its modules."""
+    original = Subject.__init__
+
+    def init(self, *arguments, **keywords):
+        original(self, *arguments, **keywords)
+        change(place(self))
+
+    def run(request):
+        Subject.__init__ = init
+        try:
+            return behaviour_probe.run(request)
+        finally:
+            Subject.__init__ = original
+
+    return run
+
+
+def text_tower(subject):
+    return subject.text.tower
+
+
+def decode_one_further(tower):
+    def shift(module, arguments, keywords):
+        places = keywords["position_ids"]
+        if places.shape[-1] == 1:
+            keywords["position_ids"] = places + 1
+        return arguments, keywords
+
+    tower.register_forward_pre_hook(shift, with_kwargs=True)
+
+
+def no_mask_for_padding(tower):
+    def drop(module, arguments, keywords):
+        keywords["attention_mask"] = None
+        return arguments, keywords
+
+    tower.register_forward_pre_hook(drop, with_kwargs=True)
+
+
+def width_and_height_swapped(tower):
+    def swap(module, arguments, keywords):
+        places = keywords["position_ids"]
+        if places is not None and places.shape[0] > 2:
+            keywords["position_ids"] = places[[*range(places.shape[0] - 2), -1, -2]]
+        return arguments, keywords
+
+    tower.register_forward_pre_hook(swap, with_kwargs=True)
+
+
+def bidirectional(tower):
+    for layer in tower.layers:
+        def see_all(module, arguments, keywords):
+            import torch
+
+            hidden = keywords["hidden_states"]
+            keywords["attention_mask"] = torch.zeros(
+                hidden.shape[0], 1, hidden.shape[1], hidden.shape[1]
+            )
+            return arguments, keywords
+
+        if layer.self_attn is not None:
+            layer.self_attn.register_forward_pre_hook(see_all, with_kwargs=True)
+
+
+decoding = with_hook(text_tower, decode_one_further)
+unmasked = with_hook(text_tower, no_mask_for_padding)
+swapped = with_hook(text_tower, width_and_height_swapped)
+non_causal = with_hook(text_tower, bidirectional)
+
+
+def replaced(module, name, value):
+    def run(request):
+        place = importlib.import_module(module)
+        original = getattr(place, name)
+        setattr(place, name, value(original))
+        try:
+            return behaviour_probe.run(request)
+        finally:
+            setattr(place, name, original)
+
+    return run
+
+
+def one_window(original):
+    """Windows as large as the frames."""
+    def index(grid, **keywords):
+        keywords["window_size"] = 560
+        return original(grid, **keywords)
+
+    return index
+
+
+def one_frame(original):
+    """Frames and images that are not separated."""
+    def lengths(grid, config, kwargs=None):
+        import torch
+
+        total = int(grid.prod(dim=1).sum())
+        return torch.tensor([0, total], dtype=torch.int32), total
+
+    return lengths
+
+
+def columns_first(original):
+    def places(grid, *arguments, **keywords):
+        return original(grid, *arguments, **keywords).flip(-1)
+
+    return places
+
+
+windows_ignored = replaced(MODULE, "get_vision_window_index", one_window)
+frames_together = replaced(MODULE, "get_vision_attention_seqlens", one_frame)
+patches_turned = replaced(MODULE, "get_vision_position_ids", columns_first)
+'''
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
+    """One agent for all, as in a real run; a package of faults beside ours."""
+    package = tmp_path_factory.mktemp("faulty") / "faulty"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "behaviour.py").write_text(FAULTS)
+    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
+    for name in ("torch", "transformers"):
+        state = agent.import_module(name, 120.0)
+        assert state.status is ProbeStatus.OK, state.reason
+    yield agent
+    agent.close()
+
+
+def behaviour(
+    client: AgentClient, model: str = "Qwen2.5-VL-7B", entry: str = BEHAVIOUR.entry
+) -> BehaviourFacts:
+    request = {"model": msgspec.to_builtins(resolve(model)), "workload": {}}
+    record = client.run(entry, request, 240)
+    assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
+    return msgspec.convert(record.data, BehaviourFacts)
+
+
+def faulty(client: AgentClient, fault: str) -> BehaviourFacts:
+    return behaviour(client, entry=f"faulty.behaviour:{fault}")
+
+
+def names(facts: BehaviourFacts, what: str) -> set[str]:
+    return {
+        case.name
+        for case in (*facts.cases, *facts.windows)
+        if any(row.what == what for row in case.differences)
+    } - UPSTREAM
+
+
+def causes(facts: BehaviourFacts, *cases: str, path: str = "") -> set[str]:
+    return {
+        row.cause
+        for case in facts.cases
+        if case.name in cases and path in case.path
+        for row in case.differences
+        if row.what == "logits"
+    }
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_the_reference_agrees_with_the_installed_code(client: AgentClient, model: str) -> None:
+    facts = behaviour(client, model)
+    assert not [case for case in facts.cases if case.reason]
+    assert names(facts, "positions") == names(facts, "logits") == set()
+    for case in facts.cases:
+        if case.name not in UPSTREAM:
+            assert case.error is not None and case.error < 1e-4
+            assert case.padding is None or (case.from_alone or 1.0) < 1e-4
+    for run in facts.vision:
+        assert run.error is not None and run.error < 1e-4
+        assert run.bfloat16_error is not None and 1e-3 < run.bfloat16_error < 0.05
+        assert not run.masked
+    assert {run.calls > 0 for run in facts.vision if run.implementation == "sdpa"} == {True}
+    assert {run.calls for run in facts.vision if run.implementation == "eager"} == {0}
+    if facts.model_type in ("qwen2_vl", "qwen2_5_vl"):
+        the_text_behind_a_long_video_is_misplaced(facts)
+
+
+def the_text_behind_a_long_video_is_misplaced(facts: BehaviourFacts) -> None:
+    """As the reference stack does it."""
+    found = {case.path: case.positions() for case in facts.cases if case.name in UPSTREAM}
+    assert set(found) == {"forward", "generate"}
+    for row in found.values():
+        assert row is not None
+        assert row.kind == "text" and "video" not in row.wrong_kinds
+        assert row.found < row.expected
+    assert causes(facts, *UPSTREAM) == {"positions"}
+
+
+def test_decoding_one_position_further_is_seen_there_only(client: AgentClient) -> None:
+    facts = faulty(client, "decoding")
+    assert {case.path for case in facts.cases if case.positions()} - {"forward"} == {"generate"}
+    row = next(case.positions() for case in facts.cases if case.name == "text" and case.differences)
+    assert row is not None
+    assert (row.phase, row.kind, row.token) == ("decode", "new", 20)
+    assert row.expected == (20.0,) * 3 and row.found == (21.0,) * 3
+
+
+def test_swapped_height_and_width_are_named(client: AgentClient) -> None:
+    facts = faulty(client, "swapped")
+    row = next(case.positions() for case in facts.cases if case.name == "image")
+    assert row is not None
+    assert row.dimensions == ("h", "w") and row.wrong_kinds == ("image",)
+    assert causes(facts, "image") == {"positions"}
+    assert "text" not in names(facts, "positions")
+
+
+def test_visible_padding_changes_answers(client: AgentClient) -> None:
+    facts = faulty(client, "unmasked")
+    left = [case for case in facts.cases if case.padding == "left"]
+    assert left and all((case.from_alone or 0.0) > 1e-2 for case in left)
+    assert "image" not in names(facts, "logits")
+
+
+def test_a_mask_that_is_not_causal_is_named(client: AgentClient) -> None:
+    facts = faulty(client, "non_causal")
+    # While decoding, one token at a time, a mask has nothing to hide.
+    assert causes(facts, "text", "image", path="forward") == {"not causal"}
+    assert names(facts, "positions") == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ("windows_ignored", "windows ignored"),
+        ("frames_together", ""),
+        ("patches_turned", ""),
+    ],
+)
+def test_a_tower_that_sees_something_else_is_seen(
+    client: AgentClient, fault: str, cause: str
+) -> None:
+    facts = faulty(client, fault)
+    assert {run.cause for run in facts.vision} == {cause}
+    assert all((run.error or 0.0) > 1e-2 for run in facts.vision if run.name != "image")
+    assert causes(facts, "two images") == {"vision"}
+
+
+def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+    record = client.run(BEHAVIOUR.entry, {"model": {"model_type": "other"}}, 30.0)
+    assert "not of a family" in record.data["reason"]
+
+
+def test_a_rope_that_the_reference_does_not_know_is_said(client: AgentClient) -> None:
+    model = msgspec.to_builtins(resolve("Qwen2.5-VL-7B"))
+    model["tiny_config"]["rope_scaling"] = {"type": "yarn", "factor": 4.0}
+    record = client.run(BEHAVIOUR.entry, {"model": model}, 60.0)
+    assert record.status is ProbeStatus.OK, record.reason
+    assert "yarn" in record.data["reason"]

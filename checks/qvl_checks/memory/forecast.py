@@ -72,6 +72,9 @@ class Forecast:
                 raise OutOfTime
             workload = {**self._workload, **changes, **self._machine}
             workload["attention"] = argument(workload["attention"])
+            if str(workload["device_map"]).startswith("cuda"):
+                # The one card that is named is the first of those that are handed over.
+                workload["device_map"] = None
             answer = predict_probe.run({"model": self._model, "workload": workload})
             if answer["status"] != "predicted":
                 raise Unpredictable(answer["reason"])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts, Shard
-from qvl_checks.checkpoint.folder import without_folder
+from qvl_checks.checkpoint.folder import setting, vision_part, without_folder
 from qvl_checks.checkpoint.origin import download
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_doctor.check import check
@@ -29,6 +29,9 @@ SENTENCES = {
     "unreadable": "cannot be read",
 }
 NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+PROCESSOR = "preprocessor_config.json"
+"""What an image processor is made from; newer releases can keep it in `PROCESSOR_PARTS`."""
+PROCESSOR_PARTS = "processor_config.json"
 SHOWN = 8
 """Damaged files that the title's sentence and the commands name; the evidence has all."""
 
@@ -113,12 +116,29 @@ def damages(files: CheckpointFilesFacts) -> Iterator[Damage]:
     for name, (state, reason) in settings.items():
         if state not in ("read", "missing") and name not in known_broken:
             yield Damage(file=name, wrong=f"cannot be used ({reason or state})")
+    yield from _of_processor(files)
     yield from _of_index(files)
     present = {shard.name for shard in files.shards} | {pickle.name for pickle in files.pickles}
     for name in files.unfinished:
         whole = name.rpartition(".")[0]
         if whole not in present:
             yield Damage(file=whole, wrong=f"was never downloaded to its end ({name} is there)")
+
+
+def _of_processor(files: CheckpointFilesFacts) -> Iterator[Damage]:
+    """Training programs often save weights without what the processor is made from."""
+    adapter_alone = files.adapter.count and not files.tensors.count
+    if adapter_alone or not vision_part(setting(files, "config.json")):
+        return
+    alone = files.settings.get(PROCESSOR)
+    if alone is None or alone.state != "missing":
+        return
+    if "image_processor" not in setting(files, PROCESSOR_PARTS):
+        yield Damage(
+            file=PROCESSOR,
+            wrong="is missing, so no processor can be loaded from this folder; "
+            "the base model's fits",
+        )
 
 
 def _of_shard(shard: Shard) -> Damage:

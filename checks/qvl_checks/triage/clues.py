@@ -16,6 +16,10 @@ from .sentences import Sentences
 
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
+_NOTICE = re.compile(
+    r"using a slow image processor as[^\n]{0,400}|the image processor of type[^\n]{0,500}|"
+    r"using `use_fast=true` but[^\n]{0,200}"
+)
 
 
 def _integer(text: str) -> int:
@@ -33,9 +37,11 @@ class Clues:
 
     @cached_property
     def prose(self) -> str:
-        """The part of the text in which concepts are looked for."""
-        low = self.page.low
-        return low if len(low) <= CONCEPT_CHARACTERS else low[-CONCEPT_CHARACTERS:]
+        """The part of the text in which concepts are looked for: its end, with the notices that
+        sound programs print blanked out, so that places in it stay the same.
+        """
+        low = self.page.low[-CONCEPT_CHARACTERS:]
+        return _NOTICE.sub(lambda match: " " * len(match.group()), low)
 
     @cached_property
     def sentences(self) -> Sentences:

@@ -125,6 +125,16 @@ EXPLAINS: dict[str, frozenset[str]] = {
     ),
     "devices.tensors-on-different-devices": frozenset({"video.frame-times-dropped"}),
 }
+#: Notices that many sound programs print: no cause beside another one.
+NOTICES = frozenset(
+    {
+        "images.fast-slow-processor-difference",
+        "versions.dtype-keyword-renamed",
+        "checkpoint.rope-scaling-warning",
+    }
+)
+#: A notice is no more than that below this score.
+NOTICE_SCORE = 60.0
 #: A cause at or above this score is likely enough to stand before what it explains.
 LIKELY = 70.0
 SHOWN = 5
@@ -154,6 +164,12 @@ def merge(hits: list[Hit]) -> list[Hit]:
     return list(merged.values())
 
 
+def _without_notices(merged: dict[str, Hit]) -> list[Hit]:
+    """The causes, and notices only where there is nothing else."""
+    causes = [h for h in merged.values() if h.id not in NOTICES or h.score >= NOTICE_SCORE]
+    return causes or list(merged.values())
+
+
 def rank(hits: list[Hit]) -> list[Hit]:
     """The causes worth naming, best first."""
     merged = {hit.id: hit for hit in merge(hits) if hit.score >= THRESHOLD}
@@ -164,5 +180,5 @@ def rank(hits: list[Hit]) -> list[Hit]:
         for other in explained:
             if other in merged:
                 merged[other].score = min(merged[other].score, hit.score - 1)
-    ordered = sorted(merged.values(), key=lambda h: -h.score)
+    ordered = sorted(_without_notices(merged), key=lambda h: -h.score)
     return [hit for hit in ordered[:SHOWN] if hit.score >= ordered[0].score - MARGIN]

@@ -26,19 +26,10 @@ CORE = (
 @check("versions.dependency-pins-violated")
 def dependency_pins_violated(packages: PackagesFacts, target: TargetFacts) -> Judgement:
     """Every described distribution's own requirements, against what is installed."""
-    environment = marker_environment(target)
-    readable = {
-        name: copies[0].requires
-        for name, copies in packages.copies.items()
-        if copies and copies[0].requires is not None
-    }
+    readable = _requirements(packages)
     if not readable:
         return blocked("no installed package states its requirements")
-    found = [
-        violation
-        for name, lines in readable.items()
-        for violation in violations(name, lines or (), packages.installed, environment)
-    ]
+    found = _violated(packages, target)
     core = [violation for violation in found if violation.by in CORE]
     other = [violation for violation in found if violation.by not in CORE]
     evidence = {
@@ -64,6 +55,29 @@ def dependency_pins_violated(packages: PackagesFacts, target: TargetFacts) -> Ju
         fixes=[_fix(core, packages, target)],
         explains=("versions.transformers-import-failed",),
     )
+
+
+def only_asked_by(name: str, packages: PackagesFacts, target: TargetFacts) -> bool:
+    """Are there violations of what a Qwen-VL program needs, and all of what `name` asks for?"""
+    askers = {violation.by for violation in _violated(packages, target) if violation.by in CORE}
+    return askers == {name}
+
+
+def _requirements(packages: PackagesFacts) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(copies[0].requires)
+        for name, copies in packages.copies.items()
+        if copies and copies[0].requires is not None
+    }
+
+
+def _violated(packages: PackagesFacts, target: TargetFacts) -> list[Violation]:
+    environment = marker_environment(target)
+    return [
+        violation
+        for name, lines in _requirements(packages).items()
+        for violation in violations(name, lines, packages.installed, environment)
+    ]
 
 
 def _fix(core: list[Violation], packages: PackagesFacts, target: TargetFacts) -> Fix:

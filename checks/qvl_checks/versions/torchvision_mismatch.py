@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qvl_checks.versions.dependency_pins_violated import only_asked_by
 from qvl_checks.versions.import_outcome import headline
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_checks.versions.torch_builds import (
@@ -15,6 +16,12 @@ from qvl_doctor.check import check
 from qvl_doctor.facts import TargetFacts
 from qvl_doctor.findings import Confidence
 from qvl_doctor.judgement import Judgement, failed, not_applicable, passed
+
+EXPLAINS = (
+    "versions.transformers-import-failed",
+    "versions.processor-needs-torchvision",
+    "video.video-processor-missing",
+)
 
 
 @check("versions.torchvision-mismatch")
@@ -41,6 +48,7 @@ def torchvision_mismatch(
             evidence=evidence,
         )
     root = torchvision.chain[-1] if torchvision.chain else torchvision.reason
+    pins_are_its_own = only_asked_by("torchvision", packages, target)
     what = root or "a compiled operator gave a wrong answer"
     return failed(
         f"torchvision {own_version} does not work with torch {torch_version}: {headline(what)}",
@@ -49,9 +57,8 @@ def torchvision_mismatch(
         evidence=evidence,
         fixes=[install_torchvision(target, torch_version)],
         explains=(
-            "versions.transformers-import-failed",
-            "versions.processor-needs-torchvision",
-            "video.video-processor-missing",
+            *EXPLAINS,
+            *(("versions.dependency-pins-violated",) if pins_are_its_own else ()),
         ),
     )
 

@@ -8,12 +8,14 @@ import pytest
 
 from qvl_checks.checkpoint.checkpoint_damaged import checkpoint_damaged
 from qvl_checks.checkpoint.files_facts import (
+    Adapter,
     Examples,
     FirstBytes,
     Index,
     Settings,
     Shard,
 )
+from qvl_checks.models.catalogue import published_config
 from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
 
@@ -170,3 +172,30 @@ def test_the_config_tells_the_repository_with_a_warning(whole: Any, packages: An
 def test_a_path_is_not_taken_for_a_repository(whole: Any, stated: object) -> None:
     fix = fix_of(whole(config={"_name_or_path": stated}, shards=broken("empty")))
     assert fix.kind == "advice"
+
+
+def _settings(**states: str) -> dict[str, Settings]:
+    return {
+        "config.json": Settings(state="read", value=published_config("Qwen2.5-VL-7B")),
+        "preprocessor_config.json": Settings(state=states.get("alone", "missing")),
+        "processor_config.json": Settings(
+            state="read", value={"image_processor": {}} if states.get("parts") else {}
+        ),
+    }
+
+
+def test_a_folder_without_what_the_processor_is_made_from_is_not_whole(whole: Any) -> None:
+    judgement = judged(whole(settings=_settings()))
+    assert judgement.outcome is Outcome.FAIL
+    assert judgement.title.startswith("preprocessor_config.json is missing")
+    assert judgement.fixes
+
+
+@pytest.mark.parametrize("states", [{"alone": "read"}, {"parts": "yes"}])
+def test_either_file_serves_the_processor(whole: Any, states: dict[str, str]) -> None:
+    assert judged(whole(settings=_settings(**states))).outcome is Outcome.PASS
+
+
+def test_an_adapter_alone_needs_no_processor(whole: Any) -> None:
+    facts = whole(settings=_settings(), adapter=Adapter(count=4), tensors={"count": 0})
+    assert "preprocessor_config.json" not in judged(facts).title

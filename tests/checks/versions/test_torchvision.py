@@ -83,6 +83,24 @@ def test_a_wrong_pair_is_named(target: TargetFacts, packages: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("transformers", "explained"),
+    [([], True), (["tokenizers<0.22"], False)],
+)
+def test_the_pin_that_torchvision_alone_asks_for_is_its_symptom(
+    transformers: list[str], explained: bool, target: TargetFacts, packages: Any
+) -> None:
+    facts = TorchvisionFacts(installed=True, status="raised", reason="RuntimeError: nms")
+    installed = packages(
+        torch="2.8.0",
+        torchvision=("0.20.1", ["torch==2.5.1"]),
+        transformers=("4.55.0", transformers),
+        tokenizers="0.22.0",
+    )
+    judgement = torchvision_mismatch.judge(torchvision=facts, packages=installed, target=target)
+    assert ("versions.dependency-pins-violated" in judgement.explains) is explained
+
+
+@pytest.mark.parametrize(
     ("torch", "torchvision", "index"),
     [
         ("2.0.1+cu118", "0.15.*", "cu118"),

@@ -13,6 +13,9 @@ The initialisation makes healthy drift small, so that what the biases do stands 
 
 * queries and keys give logits a standard deviation of 2, values and outputs keep the variance, and
   the MLPs add less than the attention: 28 random MLPs drawn as usual multiply rounding noise;
+* values are read from the half of the channels that no layer writes to, which keeps what the
+  embedding put there: in deep random models tokens come to resemble each other, and wrong weights
+  over equal values make no error;
 * the rotary pair that carries the biases carries nothing else, so that storing the keys in bfloat16
   loses nothing: what differs is the rounding of logits;
 * the rows of the output head have lengths that differ as the frequencies of words do. With rows
@@ -60,6 +63,7 @@ NORMS = (0.0, 100.0, 600.0, 2000.0)
 LARGEST_QUERY = 600.0
 LOGIT_SPREAD = 2.0
 MLP_OUTPUT = 0.25
+EMBEDDING = 1.0
 HEAD_SPREAD = 1.0
 """Of the logarithm of the lengths of the output head's rows."""
 
@@ -83,7 +87,9 @@ def build(folder: Path, size: str = "Qwen2.5-VL-7B", **changed: Any) -> int:
             if hasattr(module, "gate_proj") and hasattr(module, "down_proj"):
                 for name, spread in (("gate_proj", 1.0), ("up_proj", 1.0)):
                     _scale(getattr(module, name), spread)
+                module.down_proj.weight[: module.down_proj.out_features // 2] = 0.0
                 _scale(module.down_proj, MLP_OUTPUT)
+        model.get_input_embeddings().weight.normal_(0.0, EMBEDDING)
         head = model.get_output_embeddings().weight
         lengths = torch.randn(head.shape[0], 1, device=head.device) * HEAD_SPREAD
         head.mul_(lengths.exp().to(head.dtype))
@@ -135,6 +141,9 @@ def _calm_attention(module: Any) -> None:
         _scale(projection, math.sqrt(LOGIT_SPREAD))
         rows = projection.weight.view(-1, width, projection.in_features)
         rows[:, [width // 2 - 1, width - 1]] = 0.0
+    half = module.v_proj.in_features // 2
+    module.v_proj.weight[:, half:] = 0.0
+    module.o_proj.weight[:half] = 0.0
     _scale(module.v_proj, 1.0)
     _scale(module.o_proj, 1.0)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from qvl_checks.attention import prediction
 from qvl_checks.attention.checkpoint_charts import checkpoint_charts
 from qvl_checks.attention.checkpoint_judgement import judge_checkpoint
@@ -25,7 +27,7 @@ from qvl_checks.attention.key_bias_facts import KeyBiasFacts
 from qvl_checks.attention.model_drift_facts import ModelCell, ModelDriftFacts
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts, WorkloadFacts
-from qvl_doctor.findings import Confidence
+from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
 
 
@@ -44,7 +46,12 @@ def eager_precision_drift(
     done = ran(run)
     judged = judge_checkpoint(done, stored) if done is not None else None
     if judged is not None:
-        return judged
+        ways = keep_vision_eager(through) if judged.outcome is Outcome.FAIL else ()
+        return msgspec.structs.replace(
+            judged,
+            fixes=(*judged.fixes, *ways),
+            charts=(*judged.charts, *drift_charts(attention, through, workload.dtype)),
+        )
     if through.reason:
         return inconclusive(f"Only attention alone was measured: {through.reason}")
     name = through.selected

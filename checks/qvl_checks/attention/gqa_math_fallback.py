@@ -19,7 +19,7 @@ from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, pas
 FIRST_BAD = Version("4.54")
 KERNELS_FROM = (8, 0)
 """Compute capability from which flash and cuDNN kernels, which know grouped heads, exist."""
-SLOWER = 1.25
+SLOWER = 1.5
 """Times as long as with repeated heads from which on repeating them is worth a change."""
 FIX = """import transformers.integrations.sdpa_attention as sdpa
 

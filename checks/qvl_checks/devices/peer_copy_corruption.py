@@ -132,10 +132,10 @@ def _damage_words(damaged: list[PairResult]) -> tuple[str, str]:
 def _example_words(damages: Sequence[Damage]) -> str:
     if not damages:
         return ""
-    damage = damages[0]
+    damage = max(damages, key=lambda one: one.mismatched_bytes)
     moved = f" ({damage.shift:+d} bytes)" if damage.shift is not None else ""
     return (
-        f"; the first of them lies {damage.first_offset} bytes into a tensor, and "
+        f". In the worst of them damage begins {damage.first_offset} bytes into the tensor, and "
         f"{INSTEAD.get(damage.instead, damage.instead)}{moved}"
     )
 
@@ -143,10 +143,10 @@ def _example_words(damages: Sequence[Damage]) -> str:
 def _chain_words(late: list[ChainResult]) -> tuple[str, str]:
     return (
         f"A tensor that goes {late[0].name} arrives damaged",
-        f"{late[0].mismatched_bytes} bytes came changed{_example_words(late[0].damage[:1])}, "
-        "although every pair of these GPUs copies faithfully: a hop begins before the one before "
-        f"it has arrived. {len(late)} of the chains over three GPUs are affected, and so is a "
-        "model that is spread over them.",
+        f"{late[0].mismatched_bytes} bytes came changed, although every pair of these GPUs copies "
+        f"faithfully{_example_words(late[0].damage)}. A hop begins before the one before it has "
+        f"arrived. {len(late)} of the chains over three GPUs are affected, and so is a model that "
+        "is spread over them.",
     )
 
 

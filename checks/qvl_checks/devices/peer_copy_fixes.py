@@ -25,15 +25,25 @@ MIB = 2**20
 
 
 def peer_copy_fixes(copies: PeerCopyFacts, topology: TopologyFacts | None) -> Iterator[Fix]:
-    """From what works at once to what mends the machine."""
-    yield Fix.edit(
+    """What was seen to work, what works at once, and what mends the machine."""
+    detour = _detour(copies)
+    one_gpu = Fix.edit(
         'model = AutoModelForImageTextToText.from_pretrained(path, device_map="cuda:0")',
         summary="keeps the model on one GPU, so that nothing is copied between GPUs",
     )
-    sizes = [size for pair in copies.pairs for size in pair.sizes]
-    compared = sum(size.compared_bytes // max(len(size.by_way), 1) for size in sizes)
-    clean = compared and not any(pair.mismatched_bytes(THROUGH_HOST) for pair in copies.pairs)
-    yield Fix.edit(
+    yield from (detour, one_gpu) if detour.verified else (one_gpu, detour)
+    yield from _machine_fixes(topology)
+    yield Fix.advise(
+        "NCCL_P2P_DISABLE=1 protects what NCCL moves (vLLM, torchrun), and nothing else: "
+        "a device map does not use NCCL."
+    )
+
+
+def _detour(copies: PeerCopyFacts) -> Fix:
+    sizes = [size for pair in copies.pairs for size in pair.sizes if THROUGH_HOST in size.by_way]
+    compared = sum(size.compared_bytes // len(size.by_way) for size in sizes)
+    clean = compared and not any(size.by_way[THROUGH_HOST] for size in sizes)
+    return Fix.edit(
         DETOUR,
         summary="sends what a device map moves between GPUs through main memory, which is slower; "
         "torch itself has no switch for direct transfers",
@@ -43,11 +53,6 @@ def peer_copy_fixes(copies: PeerCopyFacts, topology: TopologyFacts | None) -> It
             if clean
             else ""
         ),
-    )
-    yield from _machine_fixes(topology)
-    yield Fix.advise(
-        "NCCL_P2P_DISABLE=1 protects what NCCL moves (vLLM, torchrun), and nothing else: "
-        "a device map does not use NCCL."
     )
 
 

@@ -12,6 +12,7 @@ from qvl_checks.memory.trace.ledger import Ledger
 from qvl_checks.memory.trace.operators import Storages, operators
 from qvl_checks.memory.trace.python_level import PythonLevel
 from qvl_checks.memory.trace.sdpa import Sdpa
+from qvl_checks.memory.trace.shadows import shadow_of
 from qvl_checks.memory.trace.workspace import Workspaces
 
 
@@ -68,6 +69,7 @@ def session(torch: Any, capability: tuple[int, int]) -> Iterator[Session]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_played_device(torch, capability))
         stack.enter_context(_taken_for_real())
+        stack.enter_context(_lists_at_once())
         stack.enter_context(torch.no_grad())
         stack.enter_context(fake_mode)
         stack.enter_context(mode)
@@ -108,6 +110,32 @@ def _played_device(torch: Any, capability: tuple[int, int]) -> Iterator[None]:
     finally:
         torch.cuda.get_device_capability = real
         torch._C._set_only_lift_cpu_tensors(lift)
+
+
+@contextlib.contextmanager
+def _lists_at_once() -> Iterator[None]:
+    """``tolist`` of a fake tensor asks for one element after the other, which takes minutes for the
+    ids of a long prompt; those that carry values give them all at once, as a real tensor does."""
+    from torch._subclasses.fake_tensor import FakeTensor
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    slow = vars(FakeTensor).get("tolist")
+    if slow is None:
+        yield
+        return
+
+    def tolist(tensor: Any) -> Any:
+        values = shadow_of(tensor)
+        if values is None:
+            return slow(tensor)
+        with _disable_current_modes():
+            return values.tolist()
+
+    FakeTensor.tolist = tolist
+    try:
+        yield
+    finally:
+        FakeTensor.tolist = slow
 
 
 @contextlib.contextmanager

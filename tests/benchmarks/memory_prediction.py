@@ -1,6 +1,6 @@
 """Predicted against measured peaks, beside the two estimates that people use.
 
-    python tests/benchmarks/memory_prediction.py [--python PATH] [--rows OUTPUT.json]
+    python tests/benchmarks/memory_prediction.py [--python PATH] [--cards N] [--rows OUTPUT.json]
 
 Rows of measured_h200.json whose transformers is the interpreter's are predicted by tracing there.
 ``estimate-memory`` is accelerate's number for inference (the weights alone); ``x 1.2`` the rule of
@@ -75,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--cards", type=int, help="only rows measured on so many cards")
     wishes = parser.parse_args()
     agent = AgentClient(wishes.python, {"qvl_checks": str(Path(qvl_checks.__file__ or "").parent)})
     for module in ("torch", "transformers", "torch._dynamo"):
@@ -85,7 +86,8 @@ def main() -> None:
             release = state.version
     table, found = [], []
     for row in MEASURED["rows"]:
-        if row["transformers"] != release:
+        cards = len(row["peak_allocated_bytes"])
+        if row["transformers"] != release or wishes.cards not in (None, cards):
             continue
         answer, seconds = predict(agent, row)
         what = f"{row['model']} {row['attention']} {row['dtype']} {row['images'][:2]}"

@@ -168,7 +168,7 @@ def _show_cures(plan: Plan, console: Console) -> None:
     if tried and not plan.fits:
         words = "; ".join(f"{cure.summary} ({_effect(cure)})" for cure in tried)
         console.print(Text(f"  Not enough: {words}", style="dim"), soft_wrap=True)
-    if not plan.fits and not plan.fixes:
+    if tried and not plan.fixes:
         console.print(
             Text("  Nothing that was tried makes it fit: a larger card, or a smaller model.")
         )

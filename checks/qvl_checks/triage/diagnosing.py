@@ -11,7 +11,7 @@ from .mending import MOST_CHARACTERS, readings
 from .model import Confidence, Diagnosis, Environment, Triage
 from .page import Page
 from .ranking import rank
-from .rule import Case, Hit, apply
+from .rule import THRESHOLD, Case, Hit, apply
 from .rules import DETECTORS, RULES
 from .vocabulary import vocabulary
 
@@ -41,9 +41,9 @@ def diagnose(
             again, more = _read(Page.of([vocabulary().put_right(x) for x in lines]), environment)
             if _best(more) > _best(hits):
                 case, hits = again, more
-    if not hits:
+    if _best(hits) <= THRESHOLD:
         guess = likeness(case)
-        hits = [] if guess is None else [guess]
+        hits = hits if guess is None else [guess, *hits]
     spoken = language_of(text) if language == "auto" else language
     diagnoses = tuple(_diagnosis(hit, case, spoken) for hit in hits)
     return Triage(bool(diagnoses), diagnoses)

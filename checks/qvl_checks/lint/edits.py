@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import io
 import re
 import shutil
 import tempfile
-import tokenize
 from pathlib import Path
 
 from packaging.version import Version
 
 from .finding import NOT_ANALYSED, Edit, LintFinding
 from .project import lint_source
+from .source import declared_encoding
 
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 NEWLINES = re.compile(rb"\r\n|\r|\n")
 
 
@@ -62,7 +62,7 @@ def replace(path: Path, data: bytes) -> None:
 
 def encoding_of(data: bytes) -> str:
     """The declared encoding, without the byte order mark."""
-    name, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    name = declared_encoding(data)
     return "utf-8" if name == "utf-8-sig" else name
 
 
@@ -121,8 +121,8 @@ def _broken(findings: list[LintFinding]) -> bool:
 def diff(path: Path, old: bytes, new: bytes) -> str:
     """A unified diff of two versions of a file."""
     encoding = encoding_of(old)
-    before = old.decode(encoding).splitlines(keepends=True)
-    after = new.decode(encoding).splitlines(keepends=True)
+    before = LINE.findall(old.decode(encoding))
+    after = LINE.findall(new.decode(encoding))
     lines = difflib.unified_diff(before, after, f"a/{path.as_posix()}", f"b/{path.as_posix()}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines

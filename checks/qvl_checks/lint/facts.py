@@ -30,7 +30,9 @@ from .flow.values import (
 E = TypeVar("E", bound=ev.Event)
 
 _ABOUT_MODEL = re.compile(
-    r"qwen|type|arch|model|moe|name|path|version|config|ckpt|checkpoint", re.IGNORECASE
+    r"qwen|type|arch|model|moe|name|path|version|config|ckpt|checkpoint|vlm?\b|vision|multimodal"
+    r"|omni|family|causal",
+    re.IGNORECASE,
 )
 QWEN_MODULES = ("qwen_vl_utils",)
 

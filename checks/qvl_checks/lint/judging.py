@@ -22,6 +22,10 @@ from .suppress import suppressed
 TOO_DEEP = "is nested too deeply to be analysed"
 
 
+CACHED_CHARACTERS = 8_000_000
+"""How much source text is kept as syntax trees, which take a hundred times its size."""
+
+
 def parse(source: Source) -> Module:
     """The parsed module. Raises Unreadable for text that Python cannot parse."""
     try:
@@ -47,6 +51,8 @@ class Judge:
         self._load = load
         self._transformers = transformers
         self._sources: dict[str, Source] = {}
+        self._parsed: dict[str, Module] = {}
+        self._room = CACHED_CHARACTERS
         self._modules: dict[str, Module | None] = {}
         self._records: list[LintFinding] = []
 
@@ -66,10 +72,23 @@ class Judge:
             try:
                 if path not in self._sources:
                     self._sources[path] = self._load(path)
-                self._modules[path] = parse(self._sources[path])
+                self._modules[path] = self._fresh(path)
             except Unreadable as error:
                 self._records.append(unreadable(path, error, self._sources.get(path)))
         return self._modules[path]
+
+    def _fresh(self, path: str) -> Module:
+        """A module without names; files that many groups import are parsed once. Raises
+        Unreadable.
+        """
+        known = self._parsed.get(path)
+        if known is not None:
+            return Module(known.path, known.text, known.tree)
+        module = parse(self._sources[path])
+        if len(module.text) <= self._room:
+            self._room -= len(module.text)
+            self._parsed[path] = module
+        return module
 
     def _resolve(self, importer: Module, name: str, level: int) -> Module | None:
         key = f"{level}:{name}"

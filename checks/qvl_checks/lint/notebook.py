@@ -13,6 +13,9 @@ OTHER_LANGUAGE = re.compile(
 )
 
 
+LINES = re.compile(r"\r\n|\r|\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One code cell: its number in the notebook (from 1) and its first line in the joined text
@@ -48,7 +51,7 @@ def code_cells(text: str) -> tuple[str, tuple[Cell, ...]]:
 
 def plain(body: str) -> list[str]:
     """The lines of a cell as Python, one for one; magics become `pass` or None."""
-    lines = body.splitlines() or [""]
+    lines = LINES.split(body.rstrip("\r\n"))
     if OTHER_LANGUAGE.match(lines[0]):
         return ["pass"] + [""] * (len(lines) - 1)
     result: list[str] = []

@@ -96,4 +96,4 @@ def _end(node: ast.expr | ast.keyword) -> tuple[int, int]:
 
 
 def _line(site: Site, number: int) -> bytes:
-    return site.module.text.encode().split(b"\n")[number - 1]
+    return site.module.between(number, number).encode()

@@ -53,12 +53,19 @@ def read(path: Path) -> Source:
     return Source(str(path), decode(data))
 
 
+def declared_encoding(data: bytes) -> str:
+    """The encoding by byte order mark or cookie, `utf-8-sig` with a mark. Raises SyntaxError."""
+    # tokenize ends lines at \n only; Python itself also at \r.
+    head = b"\n".join(re.split(rb"\r\n|\r|\n", data, maxsplit=2)[:2])
+    return tokenize.detect_encoding(io.BytesIO(head).readline)[0]
+
+
 def decode(data: bytes) -> str:
     """Python source bytes to text, by byte order mark and encoding cookie. Raises Unreadable."""
     if b"\0" in data:
         raise Unreadable("contains a null byte", data[: data.index(b"\0")].count(b"\n") + 1)
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding = declared_encoding(data)
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1

@@ -19,6 +19,7 @@ from ..flow.values import (
     literal,
     text_of,
 )
+from ..knowledge import is_prequantised
 from ..rule import Report, Rule
 
 RULE = Rule("checkpoint.vision-tower-quantized", "The vision tower is quantised, too.")
@@ -34,6 +35,9 @@ FIX = 'Leave it out: {skip}=["visual", "lm_head"].'
 def check(program: Program) -> Iterator[Report]:
     """Quantisation configs that do not skip `visual`."""
     for load, _ in program.loads():
+        if is_prequantised(program.source_text(load)):
+            # The checkpoint's own settings win over what is passed.
+            continue
         direct = _direct(load)
         if direct is not None:
             yield direct

@@ -40,9 +40,26 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 
     layers: int = 0
     full_attention_layers: int = 0
-    """Those that keep every token; the others' state does not grow."""
+    """Those that keep every token."""
+    sliding_layers: int = 0
+    """Those that see only the last ``window`` tokens."""
+    window: int | None = None
     kv_heads: int = 0
     head_dim: int = 0
+
+
+class LayerCache(msgspec.Struct, frozen=True, kw_only=True):
+    """What one layer of the small model kept."""
+
+    kind: str
+    """``full_attention``, ``sliding_attention`` or ``linear_attention``."""
+    holder: str = ""
+    """The class that holds it."""
+    bytes_after_prompt: int = 0
+    growth_per_token: float | None = None
+    """Bytes."""
+    tokens: int | None = None
+    """Held at the end; None for a state that has no tokens."""
 
 
 class CacheFacts(Facts):
@@ -54,6 +71,9 @@ class CacheFacts(Facts):
     transformers: str = ""
     settings: dict[str, Any] = {}
     """``file: key`` -> value, for every setting of the cache that the checkpoint's files hold."""
+    refused: str = ""
+    """Why transformers does not accept the configuration because of its ``use_cache``; nothing was
+    run then."""
     prompt_tokens: int = 0
     default: tuple[Step, ...] = ()
     """generate under these settings."""
@@ -83,6 +103,18 @@ class CacheFacts(Facts):
     """Growth of all tensors of the small model's cache, float32."""
     formula_bytes_per_token: int = 0
     """What 2 x layers x heads x head size x 4 bytes gives for the same model."""
+    layers: tuple[LayerCache, ...] = ()
+    """Layer by layer, with the cache on."""
+    formula_fixed_bytes: int = 0
+    """What the small model's linear-attention layers keep of a sequence, in float32."""
+    model_fixed_bytes: int = 0
+    """The same for the examined model in ``dtype``, the matrices in float32."""
+    model_bytes_per_layer: int = 0
+    """Of one token in one layer of the examined model."""
+    model_positions: int | None = None
+    """``max_position_embeddings``."""
+    window_tokens: int | None = None
+    """What a layer with a window of 4 kept of a longer prompt; None: no layer has a window."""
     model_bytes_per_token: int = 0
     """The formula for the examined model in ``dtype``."""
     model_layers: Layers = Layers()

@@ -10,13 +10,15 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from qvl_checks.attention import text_tower
-from qvl_checks.kv_cache.cache_bytes import formula, growth, shape, tensor_bytes
+from qvl_checks.kv_cache import layers
+from qvl_checks.kv_cache.cache_bytes import fixed, formula, growth, per_layer, shape, tensor_bytes
 from qvl_checks.kv_cache.saved_settings import generation_file, user_settings
 from qvl_checks.models.build import make_config, make_inputs, make_model
 
 TEXT_TOKENS = 8
 LAYERS = 2
 PADDING = 5
+WINDOW = 4
 NEW_TOKENS = 4
 TRIED_TOKENS = 3
 TOLERANCE = 1e-3
@@ -45,6 +47,13 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     # Tiny tensors: a second thread costs more than it brings, most of all on a busy machine.
     torch.set_num_threads(1)
     settings = user_settings(facts)
+    refused = refusal(facts["tiny_config"])
+    if refused:
+        return {
+            "transformers": str(transformers.__version__),
+            "settings": settings,
+            "refused": refused,
+        }
     watched = Watched(facts["tiny_config"], generation_file(facts).get("content"))
     dtype = str((request.get("workload") or {}).get("dtype"))
     with torch.no_grad():
@@ -55,6 +64,7 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
             watched.set(True, True, False, False)
             cached, _, cached_reason = watched.observed()
         padded_error, padded_reason = watched.padded_error()
+        whole = make_config(facts["config"])
         return {
             "transformers": str(transformers.__version__),
             "settings": settings,
@@ -74,10 +84,37 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
             "restored_effect": watched.restored(),
             "measured_bytes_per_token": growth(cached),
             "formula_bytes_per_token": formula(watched.config, 4),
-            "model_bytes_per_token": formula(make_config(facts["config"]), BYTES.get(dtype, 2)),
-            "model_layers": shape(make_config(facts["config"])),
+            "layers": layers.table(
+                cached.get("layers", []), [step["fed"] for step in cached["steps"]], watched.config
+            ),
+            "formula_fixed_bytes": fixed(watched.config, 4, 4),
+            "model_bytes_per_token": formula(whole, BYTES.get(dtype, 2)),
+            "model_bytes_per_layer": per_layer(whole, BYTES.get(dtype, 2)),
+            "model_fixed_bytes": fixed(whole, BYTES.get(dtype, 2), 4),
+            "model_layers": shape(whole),
+            "model_positions": getattr(whole.get_text_config(), "max_position_embeddings", None),
+            "window_tokens": window_tokens(facts["tiny_config"])
+            if shape(whole)["window"]
+            else None,
             "dtype": dtype if dtype in BYTES else "bfloat16",
         }
+
+
+def refusal(tiny_config: Dict[str, Any]) -> str:
+    """Why transformers refuses the configuration for its ``use_cache``; "" if it does not."""
+    plain = copy.deepcopy(tiny_config)
+    stated = []
+    for part in (plain, plain.get("text_config")):
+        if isinstance(part, dict) and "use_cache" in part:
+            stated.append(part.pop("use_cache"))
+    if all(isinstance(value, bool) for value in stated):
+        return ""
+    try:
+        make_config(tiny_config)
+        return ""
+    except Exception as error:
+        make_config(plain)  # raises as well if something else is wrong
+        return told(error)
 
 
 def switches(watched: "Watched") -> List[Dict[str, Any]]:
@@ -91,6 +128,19 @@ def switches(watched: "Watched") -> List[Dict[str, Any]]:
             "model.train() with gradient checkpointing", train=True, gradient_checkpointing=True
         ),
     ]
+
+
+def window_tokens(tiny_config: Dict[str, Any]) -> Optional[int]:
+    """What a layer with a window of `WINDOW` tokens keeps of a longer prompt; None: not read."""
+    config = shallow(tiny_config)
+    text = config["text_config"] if isinstance(config.get("text_config"), dict) else config
+    text.update(use_sliding_window=True, sliding_window=WINDOW, max_window_layers=1)
+    watched = Watched(config, None)
+    try:
+        rows = watched.generate(use_cache=True)["layers"][-1]
+        return int(rows[-1]["tokens"])
+    except Exception:
+        return None
 
 
 def shallow(tiny_config: Dict[str, Any]) -> Dict[str, Any]:
@@ -116,6 +166,7 @@ class Watched:
         self.model = make_model(self.config, dtype="float32")
         self.attention = text_tower.attention_modules(self.model)
         self.steps: List[Dict[str, Any]] = []
+        self.layers: List[List[Dict[str, Any]]] = []
         self._fed: Optional[int] = None
         self._began = 0.0
         if generation_content is not None:
@@ -138,6 +189,7 @@ class Watched:
 
         def end(module: Any, arguments: Any, output: Any) -> None:
             cache = getattr(output, "past_key_values", None)
+            self.layers.append(layers.by_layer(cache))
             self.steps.append(
                 {
                     "fed": self._fed,
@@ -157,19 +209,14 @@ class Watched:
         if cache is None:
             return None
         index = self.attention[0].layer_idx if self.attention else 0
-        layers = getattr(cache, "layers", None)
-        if layers is not None:
-            stored = [getattr(layer, "keys", None) for layer in layers]
-        else:  # up to 4.53
-            stored = getattr(cache, "key_cache", [])
-        keys: Any = stored[index] if index < len(stored) else None
-        return int(keys.shape[-2]) if getattr(keys, "ndim", 0) == 4 else 0
+        rows = layers.by_layer(cache)
+        return (rows[index]["tokens"] or 0) if index < len(rows) else 0
 
     def generate(
         self, inputs: Optional[Dict[str, Any]] = None, tokens: int = NEW_TOKENS, **keywords: Any
     ) -> Dict[str, Any]:
         """Tokens, logits and what every step did."""
-        self.steps = []
+        self.steps, self.layers = [], []
         out = self.model.generate(
             **(self.inputs if inputs is None else inputs),
             max_new_tokens=tokens,
@@ -178,7 +225,12 @@ class Watched:
             output_logits=True,
             **keywords,
         )
-        return {"steps": list(self.steps), "sequence": out.sequences, "logits": out.logits}
+        return {
+            "steps": list(self.steps),
+            "layers": list(self.layers),
+            "sequence": out.sequences,
+            "logits": out.logits,
+        }
 
     def observed(self) -> Tuple[Dict[str, Any], str, str]:
         """generate as the model is set now: the run, its effect, and the error if it raised."""

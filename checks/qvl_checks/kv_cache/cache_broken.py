@@ -8,7 +8,7 @@ from typing import Any
 from qvl_checks.kv_cache.behaviour_facts import CacheFacts, Switch
 from qvl_doctor.check import check
 from qvl_doctor.findings import Confidence, Fix
-from qvl_doctor.judgement import Judgement, failed, inconclusive, passed
+from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
 
 
 @check("kv-cache.cache-broken")
@@ -16,6 +16,8 @@ def cache_broken(cache: CacheFacts) -> Judgement:
     """Judges the run under the checkpoint's settings and the one with the cache on."""
     if cache.reason:
         return inconclusive(f"Not measured: {cache.reason}")
+    if cache.refused:
+        return blocked("The configuration is refused: see kv-cache.cache-disabled")
     evidence = _evidence(cache)
     lengths = [step.length for step in cache.cached]
     if not cache.cached_reason and (not lengths or None in lengths):

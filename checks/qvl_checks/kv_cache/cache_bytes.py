@@ -43,23 +43,51 @@ def tensor_bytes(thing: Any, seen: dict[int, Any] | None = None) -> list[int]:
     return [size for part in parts for size in tensor_bytes(part, seen)]
 
 
-def shape(config: Any) -> dict[str, int]:
-    """Layers, layers that keep every token, key/value heads, head size of a language model."""
+def kinds_of(config: Any) -> list[str]:
+    """``full_attention``, ``sliding_attention`` or ``linear_attention``, layer by layer."""
     text = config.get_text_config()
-    layers = int(text.num_hidden_layers)
-    kinds = getattr(text, "layer_types", None)
-    full = sum(kind == "full_attention" for kind in kinds) if kinds else layers
+    return list(getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers)
+
+
+def shape(config: Any) -> dict[str, Any]:
+    """Layers by what they keep, key/value heads, head size of a language model."""
+    text = config.get_text_config()
+    kinds = kinds_of(config)
     heads = int(text.num_attention_heads)
+    sliding = kinds.count("sliding_attention")
     return {
-        "layers": layers,
-        "full_attention_layers": full,
+        "layers": int(text.num_hidden_layers),
+        "full_attention_layers": kinds.count("full_attention"),
+        "sliding_layers": sliding,
+        "window": int(text.sliding_window) if sliding else None,
         "kv_heads": int(getattr(text, "num_key_value_heads", None) or heads),
         "head_dim": int(getattr(text, "head_dim", None) or text.hidden_size // heads),
     }
 
 
-def formula(config: Any, bytes_per_value: int) -> int:
-    """2 (K and V) x layers that keep every token x key/value heads x head size x bytes."""
+def per_layer(config: Any, bytes_per_value: int) -> int:
+    """2 (K and V) x key/value heads x head size x bytes: of one token in one layer."""
     numbers = shape(config)
-    per_layer = 2 * numbers["kv_heads"] * numbers["head_dim"] * bytes_per_value
-    return numbers["full_attention_layers"] * per_layer
+    return int(2 * numbers["kv_heads"] * numbers["head_dim"] * bytes_per_value)
+
+
+def formula(config: Any, bytes_per_value: int) -> int:
+    """Of one token in all layers that keep tokens; beyond the window, sliding ones keep no more."""
+    numbers = shape(config)
+    growing = int(numbers["full_attention_layers"] + numbers["sliding_layers"])
+    return growing * per_layer(config, bytes_per_value)
+
+
+def fixed(config: Any, bytes_per_value: int, state_bytes: int) -> int:
+    """What the linear-attention layers keep of a sequence, whatever its length: the last inputs of
+    the convolution, and a matrix per value head, in ``state_bytes`` per value."""
+    text = config.get_text_config()
+    count = kinds_of(config).count("linear_attention")
+    if not count:
+        return 0
+    keys = text.linear_num_key_heads * text.linear_key_head_dim
+    values = text.linear_num_value_heads * text.linear_value_head_dim
+    convolution = (2 * keys + values) * text.linear_conv_kernel_dim
+    return int(
+        count * (convolution * bytes_per_value + values * text.linear_key_head_dim * state_bytes)
+    )

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from qvl_checks.kv_cache.behaviour_facts import CacheFacts
+from qvl_checks.kv_cache.speed_facts import CacheSpeedFacts
 from qvl_doctor.check import check
 from qvl_doctor.findings import Chart, Confidence, Fix, Series
 from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
 
 
 @check("kv-cache.cache-disabled")
-def cache_disabled(cache: CacheFacts) -> Judgement:
+def cache_disabled(cache: CacheFacts, speed: CacheSpeedFacts | None) -> Judgement:
     """Fails when generate, under the checkpoint's own settings, was seen to recompute."""
     if cache.reason:
         return inconclusive(f"Not measured: {cache.reason}")
+    if cache.refused:
+        return failed(
+            f"transformers {cache.transformers} refuses {' and '.join(cache.turned_off_by)}",
+            f"The model cannot be loaded with this value: {cache.refused}",
+            confidence=Confidence.MEASURED,
+            evidence={"settings": cache.settings, "transformers": cache.transformers},
+            fixes=[Fix.advise('Set "use_cache": true there; null is neither on nor off.')],
+        )
+    evidence = {**_evidence(cache), "speed": _speed(speed)}
     if cache.default_effect in ("wrong", "raised"):
         return blocked(
             "Generation does not give the logits of a fresh pass: see kv-cache.cache-broken",
-            evidence=_evidence(cache),
+            evidence=evidence,
         )
     if any(step.fed is None for step in cache.default) or len(cache.default) < 2:
         return inconclusive("The steps of generate could not be observed")
@@ -32,9 +44,10 @@ def cache_disabled(cache: CacheFacts) -> Judgement:
                 f"It is turned off by the checkpoint: {' and '.join(culprits)}."
                 if culprits
                 else "No setting of the checkpoint asks for it, so it is this transformers."
-            ),
+            )
+            + _speed_words(speed),
             confidence=Confidence.MEASURED,
-            evidence=_evidence(cache),
+            evidence=evidence,
             fixes=_fixes(cache, culprits),
             charts=(_chart(cache),),
         )
@@ -44,15 +57,32 @@ def cache_disabled(cache: CacheFacts) -> Judgement:
             "generate() still uses the cache, but model(...) does not"
             + (f": {' and '.join(culprits)}." if culprits else "."),
             confidence=Confidence.MEASURED,
-            evidence=_evidence(cache),
+            evidence=evidence,
             fixes=_fixes(cache, culprits),
         )
     return passed(
         "Generation uses the KV cache: one token is processed per step",
-        f"Tokens processed per step: {_list(fed)}. What would turn it off here is in the evidence.",
+        f"Tokens processed per step: {_list(fed)}. What would turn it off here is in the evidence."
+        + _speed_words(speed),
         confidence=Confidence.MEASURED,
-        evidence=_evidence(cache),
+        evidence=evidence,
         charts=(_chart(cache),),
+    )
+
+
+def _speed(speed: CacheSpeedFacts | None) -> dict[str, Any] | None:
+    if speed is None or speed.ratio is None:
+        return None
+    return {**msgspec.structs.asdict(speed), "times_slower_without": round(speed.ratio, 2)}
+
+
+def _speed_words(speed: CacheSpeedFacts | None) -> str:
+    if speed is None or speed.ratio is None:
+        return ""
+    what = "a small model on the CPU" if speed.small else f"this size on {speed.device_name}"
+    return (
+        f" Without the cache {what} took {speed.ratio:.1f} times as long for {speed.new_tokens} "
+        f"tokens after a prompt of {speed.prompt_tokens}."
     )
 
 

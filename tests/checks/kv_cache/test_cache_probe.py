@@ -17,6 +17,7 @@ from qvl_checks.kv_cache.behaviour_facts import CACHE, CacheFacts
 from qvl_checks.kv_cache.cache_broken import cache_broken
 from qvl_checks.kv_cache.cache_disabled import cache_disabled
 from qvl_checks.kv_cache.cache_size import cache_size
+from qvl_checks.kv_cache.speed_facts import CACHE_SPEED, CacheSpeedFacts
 from qvl_checks.models.catalogue import published_config, resolve
 from qvl_doctor.facts import ModelFacts, ProbeStatus, WorkloadFacts
 from qvl_doctor.findings import Outcome
@@ -143,14 +144,28 @@ def test_every_family_keeps_a_sound_cache(client: AgentClient, model: str) -> No
     assert found.measured_bytes_per_token == found.formula_bytes_per_token
     assert found.model_bytes_per_token == PUBLISHED_BYTES[model]
     assert found.restored_effect == "cached"
-    for check in (cache_disabled, cache_broken):
-        assert check.judge(cache=found).outcome is Outcome.PASS
+    assert cache_disabled.judge(cache=found, speed=None).outcome is Outcome.PASS
+    assert cache_broken.judge(cache=found).outcome is Outcome.PASS
 
 
 def test_the_formula_gives_the_published_sizes(client: AgentClient) -> None:
     configs = {name: published_config(name) for name in PUBLISHED_BYTES}
     record = client.run("faulty.caches:formulas", {"configs": configs}, 60.0)
     assert record.data == PUBLISHED_BYTES
+
+
+def test_the_cache_saves_time(client: AgentClient) -> None:
+    request = {
+        "level": "standard",
+        "model": msgspec.to_builtins(resolve("Qwen2.5-VL-7B")),
+        "workload": msgspec.to_builtins(WorkloadFacts()),
+    }
+    record = client.run(CACHE_SPEED.entry, request, CACHE_SPEED.budget_s)
+    assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
+    speed = msgspec.convert(record.data, CacheSpeedFacts)
+    assert speed.small and speed.same_tokens
+    # Eight passes over 256 tokens and more, against one and seven over one.
+    assert speed.ratio is not None and speed.ratio > 1.5
 
 
 def test_who_can_turn_it_off_is_measured(client: AgentClient) -> None:
@@ -180,11 +195,26 @@ def test_a_saved_setting_that_turns_it_off_is_found_and_named(
     culprit: str,
 ) -> None:
     found = facts(client, folder(tmp_path, config, generation))
-    judgement = cache_disabled.judge(cache=found)
+    judgement = cache_disabled.judge(cache=found, speed=None)
     assert judgement.outcome is Outcome.FAIL
     assert culprit in judgement.cause
     # The cache itself is in order, once it is on.
     assert cache_broken.judge(cache=found).outcome is Outcome.PASS
+
+
+def test_null_is_refused_or_turns_it_off(client: AgentClient, tmp_path: Path) -> None:
+    model = folder(tmp_path, {"use_cache": None})
+    found = facts(client, model)
+    judgement = cache_disabled.judge(cache=found, speed=None)
+    assert judgement.outcome is Outcome.FAIL
+    # The reference release checks the types of its configuration.
+    assert "bool" in found.refused
+    assert "refuses config.json: use_cache is None" in judgement.title
+    assert cache_broken.judge(cache=found).outcome is Outcome.BLOCKED
+    size = cache_size.judge(
+        cache=found, model=model, workload=WorkloadFacts(), nvml=None, files=None
+    )
+    assert size.outcome is Outcome.BLOCKED
 
 
 def test_a_generation_file_that_is_silent_leaves_generate_cached(
@@ -215,8 +245,36 @@ def test_a_cache_that_stores_twice_is_caught(client: AgentClient) -> None:
     assert found.measured_bytes_per_token == 2 * found.formula_bytes_per_token
     assert cache_broken.judge(cache=found).outcome is Outcome.FAIL
     model = resolve("Qwen2.5-VL-7B")
-    size = cache_size.judge(cache=found, model=model, workload=WorkloadFacts())
+    size = cache_size.judge(
+        cache=found, model=model, workload=WorkloadFacts(), nvml=None, files=None
+    )
     assert size.outcome is Outcome.FAIL
+
+
+def test_which_layers_keep_a_cache(client: AgentClient) -> None:
+    rows = facts(client, resolve("Qwen3.5-9B")).layers
+    kinds = [row.kind for row in rows]
+    assert kinds == ["linear_attention"] * 3 + ["full_attention"]
+    assert [row.growth_per_token for row in rows] == [0.0, 0.0, 0.0, 4096.0]
+    assert [row.tokens is None for row in rows] == [True, True, True, False]
+    dense = facts(client, resolve("Qwen2.5-VL-7B")).layers
+    assert {(row.kind, row.growth_per_token) for row in dense} == {("full_attention", 2048.0)}
+
+
+def test_the_state_of_linear_layers_is_what_its_formula_says(client: AgentClient) -> None:
+    found = facts(client, resolve("Qwen3.5-9B"))
+    kept = sum(row.bytes_after_prompt for row in found.layers if row.kind == "linear_attention")
+    assert kept == found.formula_fixed_bytes > 0
+
+
+def test_a_window_is_counted_and_watched(client: AgentClient, tmp_path: Path) -> None:
+    window = {"use_sliding_window": True, "sliding_window": 4096, "max_window_layers": 14}
+    found = facts(client, folder(tmp_path, window))
+    assert found.model_layers.sliding_layers == 14
+    assert found.model_layers.window == 4096
+    assert found.model_bytes_per_token == PUBLISHED_BYTES["Qwen2.5-VL-7B"]
+    # The reference release drops what the layer cannot see any more.
+    assert found.window_tokens is not None and found.window_tokens <= 4
 
 
 def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import torch
 
-import qvl_checks
 from qvl_checks.devices.legacy_chat_multi_gpu import legacy_chat_multi_gpu
 from qvl_checks.devices.nvml_facts import Gpu, NvmlFacts
 from qvl_checks.devices.peer_copy_fixes import DETOUR
@@ -37,8 +33,6 @@ from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
 from qvl_doctor.running.client import AgentClient
 
-ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
-PYTHON = os.environ.get("QVL_TEST_TARGET", sys.executable)
 TARGET = TargetFacts(python="/venv/bin/python", chosen_because="test", has_pip=True)
 NONE = TorchFacts(version="2.13.0+cpu", cuda_built=False, device_count=0)
 
@@ -264,24 +258,20 @@ def test_imports_that_start_cuda(seen: TorchFacts, outcome: Outcome) -> None:
         assert judgement.evidence["CUDA_VISIBLE_DEVICES"] == "5"
 
 
-def plan_of(name: str) -> TensorPlanFacts:
+def plan_of(name: str, client: AgentClient) -> TensorPlanFacts:
     model = named(name)
-    client = AgentClient(PYTHON, ROOTS)
-    try:
-        for module in model.heavy_imports:
-            imported = client.import_module(module, 120)
-            assert imported.status is ProbeStatus.OK, imported.reason
-        request = {"model": msgspec.to_builtins(model)}
-        record = client.run(TENSOR_PLAN.entry, request, TENSOR_PLAN.budget_s)
-    finally:
-        client.close()
+    for module in model.heavy_imports:
+        imported = client.import_module(module, 120)
+        assert imported.status is ProbeStatus.OK, imported.reason
+    request = {"model": msgspec.to_builtins(model)}
+    record = client.run(TENSOR_PLAN.entry, request, TENSOR_PLAN.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     return msgspec.convert(record.data, TensorPlanFacts)
 
 
 @pytest.mark.parametrize(("name", "has"), [("Qwen2.5-VL-7B", True), ("Qwen3-VL-8B", False)])
-def test_the_plan_of_the_installed_classes(name: str, has: bool) -> None:
-    plan = plan_of(name)
+def test_the_plan_of_the_installed_classes(name: str, has: bool, with_torch: AgentClient) -> None:
+    plan = plan_of(name, with_torch)
     assert bool(plan.text_rules) is has, plan.reason
     judgement = wished(plan, "2", name)
     assert judgement.outcome is (Outcome.PASS if has else Outcome.FAIL)

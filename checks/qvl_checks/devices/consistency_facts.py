@@ -44,6 +44,11 @@ class GpuConsistency(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     operations: dict[str, OperationResult] = {}
 
+    @property
+    def answered(self) -> bool:
+        """Whether it computed anything."""
+        return self.status == "ok" and any(not one.reason for one in self.operations.values())
+
 
 class ConsistencyFacts(Facts):
     """Every GPU that torch sees."""

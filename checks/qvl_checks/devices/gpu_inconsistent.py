@@ -78,8 +78,7 @@ def gpu_inconsistent(
             f"{operation}: the others agree in every bit, it does not.",
             evidence,
         )
-    unfinished = [gpu for gpu in consistency.gpus if gpu.status != "ok"]
-    if unfinished or not answers:
+    if not answers or not all(gpu.answered for gpu in consistency.gpus):
         return _unfinished(consistency, evidence)
     split = _disagreement(answers, torch)
     if split:
@@ -116,10 +115,11 @@ def _failed(title: str, cause: str, evidence: dict[str, Any]) -> Judgement:
 
 
 def _unfinished(consistency: ConsistencyFacts, evidence: dict[str, Any]) -> Judgement:
-    left = [gpu for gpu in consistency.gpus if gpu.status != "ok"]
+    left = [gpu for gpu in consistency.gpus if not gpu.answered]
     if not left:
         return inconclusive("no operation could be computed on any GPU", evidence=evidence)
-    reason = f"GPU {left[0].index} was not compared: {left[0].reason}"
+    why = left[0].reason or next((one.reason for one in left[0].operations.values()), "")
+    reason = f"GPU {left[0].index} was not compared: {why}"
     if all(gpu.status == "not_run" for gpu in consistency.gpus):
         return blocked(reason)
     return inconclusive(reason, evidence=evidence)

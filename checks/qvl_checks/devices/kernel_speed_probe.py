@@ -25,11 +25,13 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     kinds = {(row.get("name"), str(row.get("capability"))): row["index"] for row in known[::-1]}
     rows = []
     for index in sorted(kinds.values()):
-        rows += ratios(devices[index], index, request)
+        rows += ratios(devices[index], index, request, ALL_S / len(kinds))
     return {"ratios": rows}
 
 
-def ratios(device: str, index: int, request: dict[str, Any]) -> list[dict[str, Any]]:
+def ratios(
+    device: str, index: int, request: dict[str, Any], total_s: float = ALL_S
+) -> list[dict[str, Any]]:
     """Every pair on one device."""
     import torch
 
@@ -45,7 +47,7 @@ def ratios(device: str, index: int, request: dict[str, Any]) -> list[dict[str, A
         return compare(torch, device, makers[names[at]](torch, device, dtype))
 
     outcomes = one_by_one(
-        len(names), prepare, work, prepare_s=CONTEXT_S, each_s=EACH_S, total_s=ALL_S
+        len(names), prepare, work, prepare_s=CONTEXT_S, each_s=EACH_S, total_s=total_s
     )
     return [
         {

@@ -37,14 +37,15 @@ def one_by_one(
     """The outcome of ``work(prepare(), index)``, JSON data, for every index below ``count``.
 
     An outcome has a ``status``: ``ok`` with ``data``; ``raised``, ``crashed`` or ``timed_out``
-    with ``reason``; ``not_run`` with ``reason`` when the preparation failed or time was out.
+    with ``reason``; ``not_run`` with ``reason`` when the preparation failed or ``total_s`` was
+    over, also in the middle of a piece: whether that one would have hung is not known.
     Without fork (Windows, macOS) everything is done in this process.
     """
     deadline = time.monotonic() + total_s
+    late = {"status": "not_run", "reason": f"the {total_s:g} s for all of them were over"}
     outcomes: list[dict[str, Any]] = []
     while len(outcomes) < count:
         if time.monotonic() >= deadline:
-            late = {"status": "not_run", "reason": f"the {total_s:g} s for all of them were over"}
             outcomes += [late] * (count - len(outcomes))
             break
         child = _Child(prepare, work, len(outcomes), count)
@@ -54,9 +55,11 @@ def one_by_one(
             outcomes += [{**prepared, "status": "not_run"}] * (count - len(outcomes))
             break
         while len(outcomes) < count:
-            outcome = child.answer(each_s)
-            outcomes.append(outcome)
-            if outcome["status"] in ("crashed", "timed_out") or time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            outcome = child.answer(min(each_s, left))
+            cut_off = outcome["status"] == "timed_out" and left < each_s
+            outcomes.append(late if cut_off else outcome)
+            if outcome["status"] in ("crashed", "timed_out"):
                 break
         child.end()
     return outcomes

@@ -50,8 +50,8 @@ def peer_copy_corruption(
         return absence
     if len(torch.devices) < 2:
         return not_applicable("torch sees one GPU only: nothing is copied between GPUs")
-    if copies.reason:
-        return blocked(f"nothing was copied: {copies.reason}")
+    if copies.reason or not copies.pairs:
+        return blocked(f"nothing was copied: {copies.reason or 'no pair was listed'}")
     evidence = _evidence(copies, torch, topology, host)
     charts = _charts(copies)
     damaged = [pair for pair in copies.pairs if pair.mismatched_bytes()]

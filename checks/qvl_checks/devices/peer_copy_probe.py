@@ -15,7 +15,7 @@ MOST_CHAINS = 24
 CONTEXTS_S = 40.0
 """For opening a context on every GPU."""
 PAIR_S = {"standard": 15.0, "deep": 60.0}
-ALL_S = {"standard": 20.0, "deep": 170.0}
+ALL_S = {"standard": 20.0, "deep": 160.0}
 COPIES_HELD = 5
 """Tensors of the largest size that one GPU holds at the worst moment, with a margin."""
 

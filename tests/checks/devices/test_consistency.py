@@ -114,7 +114,7 @@ def judged(*results: OperationResult, status: str = "ok", names: str = "") -> Ju
         for index, result in enumerate(results)
     )
     kinds = names or "A" * len(results)
-    devices = tuple(TorchDevice(index=index, name=name) for index, name in enumerate(kinds))
+    devices = tuple(TorchDevice(index=index, name=name) for index, name in enumerate(kinds or "A"))
     return gpu_inconsistent.judge(
         consistency=ConsistencyFacts(size=64, gpus=gpus),
         torch=TorchFacts(cuda_built=True, device_count=len(devices), devices=devices),
@@ -137,7 +137,9 @@ def other(**fields: Any) -> OperationResult:
         ([other(error=None, finite=False)], Outcome.FAIL, "computes matmul wrongly"),
         ([GOOD, GOOD, other(digest="b")], Outcome.FAIL, "GPU 2 (A) disagrees with 2"),
         ([GOOD, other(digest="b")], Outcome.INCONCLUSIVE, "which one is right"),
-        ([other(reason="no kernel")], Outcome.INCONCLUSIVE, "no operation"),
+        ([other(reason="no kernel")], Outcome.INCONCLUSIVE, "no kernel"),
+        ([GOOD, other(reason="no kernel")], Outcome.INCONCLUSIVE, "GPU 1 was not compared"),
+        ([], Outcome.INCONCLUSIVE, "no operation"),
     ],
 )
 def test_who_is_named(results: list[OperationResult], outcome: Outcome, words: str) -> None:

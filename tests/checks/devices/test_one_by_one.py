@@ -87,6 +87,17 @@ def test_time_for_all_is_bounded_and_the_rest_is_told() -> None:
     assert "over" in outcomes[-1]["reason"]
 
 
+def test_a_piece_that_is_cut_off_by_the_total_is_not_said_to_hang() -> None:
+    def work(context: Any, index: int) -> int:
+        time.sleep(60)
+        return index
+
+    started = time.monotonic()
+    outcomes = one_by_one(2, lambda: None, work, prepare_s=10, each_s=50, total_s=1.0)
+    assert time.monotonic() - started < 10
+    assert [outcome["status"] for outcome in outcomes] == ["not_run", "not_run"]
+
+
 def test_nothing_stays_behind() -> None:
     [outcome] = one_by_one(1, lambda: None, own_pid, **QUICK)
     try:

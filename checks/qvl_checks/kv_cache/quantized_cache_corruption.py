@@ -34,7 +34,8 @@ def quantized_cache_corruption(
     measured = _evidence(quantised)
     absent = without_folder(files)
     if absent is not None:
-        return msgspec.structs.replace(absent, evidence={**absent.evidence, **measured})
+        told = f"{absent.cause}. {_words(quantised, None)}".strip()
+        return msgspec.structs.replace(absent, cause=told, evidence={**absent.evidence, **measured})
     family = families().get(model.model_type)
     if family is None or not family.k_bias:
         return not_applicable(

@@ -115,3 +115,12 @@ def test_a_checkpoint_that_does_not_ask_is_told_what_it_would_cost() -> None:
     found = judgement({}, runs())
     assert found.outcome is Outcome.PASS
     assert "68%" in found.cause
+
+
+def test_without_a_folder_it_is_told_all_the_same() -> None:
+    model = resolve("Qwen2.5-VL-7B")
+    assert model is not None
+    nothing = CheckpointFilesFacts(state="not-given")
+    found = quantized_cache_corruption.judge(nothing, model, runs())
+    assert found.outcome is Outcome.NOT_APPLICABLE
+    assert "68%" in found.cause and found.evidence["measured"]

@@ -91,6 +91,24 @@ def test_a_field_that_is_refused_leaves_the_row(monkeypatch: pytest.MonkeyPatch)
     assert second.unread["total_bytes"] == "NVMLError: GPU is lost"
 
 
+def test_counted_errors_and_limits_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = library(
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEccErrors=lambda handle, kind, counter: 7,
+        nvmlDeviceGetRemappedRows=lambda handle: (1, 2, 1, 0),
+        nvmlDeviceGetRetiredPages=lambda handle, cause: [4096, 8192],
+        nvmlDeviceGetPowerManagementDefaultLimit=lambda handle: 700_000,
+        nvmlDeviceGetMaxClockInfo=lambda handle, kind: 1980,
+    )
+    [card] = facts(monkeypatch, driver).devices
+    assert (card.ecc_uncorrected_errors, card.ecc_uncorrected_errors_ever) == (7, 7)
+    assert (card.rows_remapped, card.row_remap_pending, card.row_remap_failed) == (2, True, False)
+    assert (card.pages_retired, card.page_retirement_pending) == (2, None)
+    assert (card.power_limit_default_watts, card.sm_clock_max_mhz) == (700.0, 1980)
+    assert card.unread["page_retirement_pending"] == "NVMLError: Not Supported"
+
+
 def test_our_own_process_is_not_a_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
     tenants = [
         SimpleNamespace(pid=os.getpid(), usedGpuMemory=5),

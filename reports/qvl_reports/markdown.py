@@ -18,6 +18,7 @@ LIMIT = 59_999
 """Bytes. GitHub takes 65 536 characters, and the reader wants to add a sentence."""
 LONG, SHORT = 1_500, 300
 MAX_FIXES = 6
+MOST_ROWS = 50
 NOTE = "Cut to stay below 60 000 bytes: {cut}. Everything is in `report.json` and `report.html`."
 # What is told first when there is not room for all.
 HEAD, CAUSE, OPEN, FINDING, WAIVED, EVIDENCE, ASIDE, CHART, PASSED, FACTS = range(10)
@@ -137,7 +138,7 @@ def _chart(chart: Chart) -> str:
     known = [dict(series.points) for series in chart.series]
     rows = [
         (x if isinstance(x, str) else number(x), *(_y(values, x) for values in known))
-        for x in list(places)[:50]
+        for x in _spread(list(places))
     ]
     columns = (chart.x, *(series.name for series in chart.series))
     limit = ""
@@ -145,6 +146,14 @@ def _chart(chart: Chart) -> str:
         limit = f"{inline(chart.threshold_label or 'limit')}: {number(chart.threshold)}\n\n"
     title = f"{chart.title} ({chart.y})"
     return details(shorten(title, SHORT), limit + table(columns, rows))
+
+
+def _spread(places: list[float | str]) -> list[float | str]:
+    """At most `MOST_ROWS` of them, evenly chosen, the first and the last among them."""
+    last = len(places) - 1
+    if last < MOST_ROWS:
+        return places
+    return [places[row * last // (MOST_ROWS - 1)] for row in range(MOST_ROWS)]
 
 
 def _y(values: dict[float | str, float | None], x: float | str) -> str:

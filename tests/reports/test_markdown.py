@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from qvl_doctor.findings import Outcome
+from qvl_doctor.findings import Chart, Outcome, Series
 from qvl_reports.budget import Block, Section, fit
 from qvl_reports.markdown import render
 from qvl_reports.markdown_text import code, fence, inline, prose
@@ -169,3 +169,13 @@ def test_a_block_goes_with_the_one_that_it_follows() -> None:
 def test_a_heading_without_anything_below_it_is_left_out() -> None:
     sections = [Section("# a", (Block(0, "x"),)), Section("# b", ())]
     assert fit(sections, 1000, "cut: {cut}") == "# a\n\nx\n"
+
+
+def test_of_many_points_the_rows_are_spread_over_all() -> None:
+    points = tuple((float(n), float(n)) for n in range(150))
+    chart = Chart(kind="area", title="t", x="x", y="y", series=(Series(name="s", points=points),))
+    finding = msgspec.structs.replace(sample.failures()[0], charts=(chart,))
+    text = render(msgspec.structs.replace(sample.problems(), findings=(finding,)))
+    rows = re.findall(r"^\| (\d+) \| \d+ \|$", text, re.MULTILINE)
+    assert len(rows) == 50
+    assert (rows[0], rows[-1]) == ("0", "149")

@@ -44,22 +44,39 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
         """Of the weights, in percent."""
         return _percent(self.weights, self.weights_predicted)
 
-    def row(self) -> dict[str, Any]:
-        """As evidence."""
+    def sizes(self) -> Iterator[dict[str, Any]]:
+        """As evidence: weights, allocated and reserved memory, one below the other."""
+        for what, measured, predicted, error in (
+            ("weights", self.weights, self.weights_predicted, self.weights_error),
+            ("peak allocated", self.allocated, self.allocated_predicted, self.error),
+            ("peak reserved", self.reserved, self.reserved_predicted, self.reserved_error),
+        ):
+            yield {
+                "run": self.run,
+                "gpu": self.index,
+                "what": what,
+                "measured_gib": gib(measured),
+                "predicted_gib": gib(predicted),
+                "error_percent": None if error is None else round(error, 3),
+            }
+
+    def places(self) -> dict[str, Any]:
+        """As evidence: where the peak is."""
         return {
             "run": self.run,
             "gpu": self.index,
-            "weights_gib": gib(self.weights),
-            "weights_predicted_gib": gib(self.weights_predicted),
-            "peak_gib": gib(self.allocated),
-            "peak_predicted_gib": gib(self.allocated_predicted),
-            "peak_error_percent": _rounded(self.error),
-            "reserved_gib": gib(self.reserved),
-            "reserved_predicted_gib": gib(self.reserved_predicted),
-            "reserved_error_percent": _rounded(self.reserved_error),
-            "where": self.place,
-            "where_predicted": self.place_predicted,
+            "measured": self.place,
+            "predicted": self.place_predicted,
         }
+
+
+def as_evidence(rows: Iterable[Compared]) -> dict[str, Any]:
+    """Predicted and measured sizes side by side, and where each sees the peak."""
+    several = list(rows)
+    return {
+        "predicted_and_measured": [size for row in several for size in row.sizes()],
+        "where_the_peak_is": [row.places() for row in several],
+    }
 
 
 def all_compared(
@@ -130,7 +147,3 @@ def _percent(measured: int | None, predicted: int | None) -> float | None:
     if not measured or predicted is None:
         return None
     return (predicted - measured) / measured * 100
-
-
-def _rounded(percent: float | None) -> float | None:
-    return None if percent is None else round(percent, 3)

@@ -11,7 +11,7 @@ from qvl_checks.memory.change_facts import (
     FixesFacts,
     LargestImageFacts,
 )
-from qvl_checks.memory.comparison import all_compared
+from qvl_checks.memory.comparison import all_compared, as_evidence
 from qvl_checks.memory.failed_tensor import Culprit, recognise
 from qvl_checks.memory.history_charts import measured_history, predicted_history
 from qvl_checks.memory.inversion import Dimensions, most_patches
@@ -48,7 +48,7 @@ def device_0_out_of_memory(
     }
     rows = all_compared(stated, predicted, candidates, fixes, largest)
     if rows:
-        known["predicted_and_measured"] = [row.row() for row in rows]
+        known.update(as_evidence(rows))
     if largest is not None and largest.status == "tried":
         known["largest_square_image"] = words.largest_image(largest)
     charts = (
@@ -126,7 +126,6 @@ def _does_not_fit(
         evidence={**known, "failure": words.failing_request(failure, left)},
         fixes=cures or [_without_cure(stated, model, culprit, card)],
         charts=charts,
-        explains=("memory.predicted-out-of-memory",),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qvl_checks.memory.change_facts import CandidatesFacts, FixesFacts, LargestImageFacts
-from qvl_checks.memory.comparison import Compared, all_compared
+from qvl_checks.memory.comparison import Compared, all_compared, as_evidence
 from qvl_checks.memory.predicted_facts import PredictedFacts
 from qvl_checks.memory.run_facts import RunAsStated
 from qvl_doctor.check import check
@@ -32,7 +32,7 @@ def prediction_off(
         return not_applicable(f"there is no prediction to compare the run with: {why}")
     rows = all_compared(stated, predicted, candidates, fixes, largest)
     wrong = [*_peaks(rows), *_outcomes(stated, predicted, candidates, fixes), *_side(largest)]
-    evidence = {"tolerance_percent": TOLERANCE, "runs": [row.row() for row in rows]}
+    evidence = {"tolerance_percent": TOLERANCE, **as_evidence(rows)}
     if wrong:
         return failed(
             f"The prediction is off: {wrong[0]}",

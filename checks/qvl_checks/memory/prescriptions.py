@@ -63,9 +63,10 @@ def _fix(
         "device_map": stated.device_map,
     }
     patch = Dimensions.of(model.config).patch or 14
+    words = loading_code.summary(changes)
     return Fix.edit(
         loading_code.code(changes, workload, model.class_name, stated.transformers, patch),
-        summary=f"{loading_code.summary(changes)}.{_cost(changes, patch)}{aside}",
+        summary=f"Run it with {words[:1].lower()}{words[1:]}.{_cost(changes, patch)}{aside}",
         safety=Safety.REVIEW if COSTLY & set(changes) else Safety.SAFE,
         verification=proof,
     )

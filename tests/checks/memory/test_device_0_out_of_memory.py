@@ -336,20 +336,21 @@ def test_a_change_that_is_of_no_use_is_not_prescribed(obstacle: str) -> None:
 
 def test_predicted_and_measured_stand_side_by_side() -> None:
     judgement = judge(ran(), predicted=predicted(predicted_device(peak_allocated_bytes=WEIGHTS)))
-    [row] = judgement.evidence["predicted_and_measured"]
-    assert row["weights_gib"] == row["weights_predicted_gib"]
-    assert row["peak_gib"] == round((WEIGHTS + GIB) / GIB, 3)
-    assert row["peak_predicted_gib"] == round(WEIGHTS / GIB, 3)
-    assert row["peak_error_percent"] == round(-GIB / (WEIGHTS + GIB) * 100, 3)
-    assert row["reserved_error_percent"] == 0
+    weights, peak, reserved = judgement.evidence["predicted_and_measured"]
+    assert weights["measured_gib"] == weights["predicted_gib"]
+    assert peak["measured_gib"] == round((WEIGHTS + GIB) / GIB, 3)
+    assert peak["predicted_gib"] == round(WEIGHTS / GIB, 3)
+    assert peak["error_percent"] == round(-GIB / (WEIGHTS + GIB) * 100, 3)
+    assert reserved["error_percent"] == 0
 
 
 def test_a_failed_run_has_no_peak_to_compare_but_a_place() -> None:
     judgement = judge(out_of_memory(), predicted=predicted(failing_device()))
-    [row] = judgement.evidence["predicted_and_measured"]
-    assert row["peak_gib"] is None and row["peak_error_percent"] is None
-    assert row["where"] == "failed in model.visual.blocks.7.attn (vision)"
-    assert row["where_predicted"] == "fails in model.visual.blocks.7.attn (vision)"
+    _, peak, _ = judgement.evidence["predicted_and_measured"]
+    assert peak["measured_gib"] is None and peak["error_percent"] is None
+    [place] = judgement.evidence["where_the_peak_is"]
+    assert place["measured"] == "failed in model.visual.blocks.7.attn (vision)"
+    assert place["predicted"] == "fails in model.visual.blocks.7.attn (vision)"
 
 
 def test_the_largest_image_is_told_with_the_runs_on_both_sides() -> None:

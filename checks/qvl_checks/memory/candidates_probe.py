@@ -90,7 +90,7 @@ class Search:
                 "changes": dict(fields),
                 "fits": fits,
                 "reason": reason,
-                "devices": devices,
+                "devices": [_without_history(device) for device in devices],
             }
         )
 
@@ -107,7 +107,10 @@ class Search:
             "unit": self._unit(),
             "images": count,
             "at_the_limit": found["bound"] is not None,
-            "devices": forecast.predict(square(side, count))["devices"],
+            "devices": [
+                _without_history(device)
+                for device in forecast.predict(square(side, count))["devices"]
+            ],
         }
 
     def _unit(self) -> int:
@@ -119,3 +122,8 @@ class Search:
 def square(side: int, count: int) -> dict[str, Any]:
     """The change to ``count`` square images of this side."""
     return {"images": [[side, side]] * count}
+
+
+def _without_history(device: dict[str, Any]) -> dict[str, Any]:
+    """Memory over time is told of the stated workload only: it is long."""
+    return {name: value for name, value in device.items() if name != "history"}

@@ -6,47 +6,46 @@ import inspect
 from typing import Any
 
 from qvl_checks.memory.trace.workload import Workload
-from qvl_checks.models.build import MERGE, grid_of
+from qvl_checks.models.build import grid_of, video_grid_of, visual_spans
 
 ORDINARY = 100
 """The token that all text consists of."""
 
 
-def make(
-    session: Any,
-    model: Any,
-    config: Any,
-    work: Workload,
-    *,
-    device: str,
-) -> dict[str, Any]:
-    """What `qvl_checks.models.build.make_inputs` makes, on the fake device.
-
-    ``pixel_values`` float32 of shape (patches, channels * temporal * patch * patch); per prompt the
-    ordinary tokens, then for each image vision_start, its visual tokens, vision_end.
-    """
-    torch, images, batch = session.torch, work.images, work.batch
-    vision = config.vision_config
-    prompt = [ORDINARY] * work.text_tokens
-    grids = []
-    for width, height in images:
-        rows, columns = grid_of(config, width, height)
-        grids.append([1, rows, columns])
-        visual = [config.image_token_id] * (rows * columns // MERGE**2)
-        prompt += [config.vision_start_token_id, *visual, config.vision_end_token_id]
+def make(session: Any, model: Any, config: Any, work: Workload, *, device: str) -> dict[str, Any]:
+    """What `qvl_checks.models.build.make_inputs` makes, on the fake device."""
+    torch = session.torch
+    grids = {
+        "image": [(1, *grid_of(config, *size)) for size in work.images],
+        "video": [video_grid_of(config, *size) for size in work.videos],
+    }
     with _real():
-        ids = torch.tensor([prompt]).repeat(batch, 1)
+        ids = torch.tensor([prompt(config, work)]).repeat(work.batch, 1)
         values = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        if grids:
-            values["image_grid_thw"] = torch.tensor(grids * batch)
+        for kind, sizes in grids.items():
+            if sizes:
+                values[f"{kind}_grid_thw"] = torch.tensor(sizes * work.batch)
         if "mm_token_type_ids" in inspect.signature(type(model).forward).parameters:
-            values["mm_token_type_ids"] = (ids == config.image_token_id).to(torch.int64)
+            types = (ids == config.image_token_id).to(torch.int64)
+            values["mm_token_type_ids"] = types + 2 * (ids == config.video_token_id)
     inputs = {name: session.fake(value, device) for name, value in values.items()}
-    if grids:
-        patches = batch * sum(rows * columns for _, rows, columns in grids)
-        width = 3 * vision.temporal_patch_size * vision.patch_size**2
-        inputs["pixel_values"] = session.empty((patches, width), torch.float32, device)
+    vision = config.vision_config
+    width = 3 * vision.temporal_patch_size * vision.patch_size**2
+    for kind, sizes in grids.items():
+        if sizes:
+            patches = work.batch * sum(steps * rows * columns for steps, rows, columns in sizes)
+            name = "pixel_values" if kind == "image" else "pixel_values_videos"
+            inputs[name] = session.empty((patches, width), torch.float32, device)
     return inputs
+
+
+def prompt(config: Any, work: Workload) -> list[int]:
+    """Token ids of one prompt: the ordinary ones, then images and videos."""
+    ids = [ORDINARY] * work.text_tokens
+    for lead, token, count in visual_spans(config, work.images, work.videos):
+        ids += [ORDINARY] * lead
+        ids += [config.vision_start_token_id, *[token] * count, config.vision_end_token_id]
+    return ids
 
 
 def _real() -> Any:

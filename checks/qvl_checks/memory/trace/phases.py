@@ -22,8 +22,10 @@ VISION_STACK, TEXT_STACK = "vision", "text"
 class Follower:
     """Keeps the ledger's stretch, kind and module up to date while a model runs."""
 
-    def __init__(self, ledger: Ledger, storages: Any) -> None:
+    def __init__(self, ledger: Ledger, storages: Any, prefills: int = 1) -> None:
+        """``prefills``: in how many passes the prompt is taken."""
         self._ledger = ledger
+        self._prefills = prefills
         self._storages = storages
         self._path: list[str] = []
         self._passes = 0
@@ -61,11 +63,12 @@ class Follower:
         def enter(module: Any, args: Any) -> None:
             self._path.append(name)
             self._passes += not name
+            turn = self._turn()
             self._update()
             if stack:
-                self._ledger.begin(self._phase, stack, index, self._passes)
+                self._ledger.begin(self._phase, stack, index, turn)
             elif self._stack_ends or not name:
-                self._ledger.begin(self._phase, turn=self._passes)
+                self._ledger.begin(self._phase, turn=turn)
             self._stack_ends = False
 
         return enter
@@ -79,13 +82,17 @@ class Follower:
 
         return leave
 
+    def _turn(self) -> int:
+        """0 before the first pass, 1 in those that take the prompt, one more for each token."""
+        return min(self._passes, 1) + max(self._passes - self._prefills, 0)
+
     def _update(self) -> None:
-        phase = phase_of(self._path, self._passes)
+        phase = phase_of(self._path, self._turn())
         self._ledger.module = self._path[-1] if self._path else ""
         self._ledger.kind = TEXT if phase == DECODE else phase
         if phase != self._phase:
             self._phase = phase
-            self._ledger.begin(phase, turn=self._passes)
+            self._ledger.begin(phase, turn=self._turn())
 
 
 def phase_of(path: list[str], passes: int) -> str:

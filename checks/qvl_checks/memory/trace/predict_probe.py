@@ -15,7 +15,11 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
     - ``gpus``: one {capacity_bytes, context_bytes, others_bytes} per GPU; without it nothing is
       said about what fits
-    - ``mode``: ``generate`` or ``forward``
+    - ``device_map``: also a dict; ``max_memory``: as transformers takes it, with the planned maps
+      only; ``after_dispatch``: ``to_cuda`` for a model that is then moved
+    - ``videos``: [width, height, frames] each, frames as they reach the model
+    - ``mode``: ``generate`` or ``forward``; for the latter ``logits_to_keep``, for the former
+      ``prefill_chunk_size`` and ``cache_implementation``; for both ``use_cache``
     - ``capability``: [major, minor] of the GPU
     - ``expandable_segments``: how the allocator is set
     - ``max_pixels``, ``min_pixels``: the processor's limits, if not the checkpoint's own;

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from qvl_checks.memory.trace import depth, hollow, spreading
 from qvl_checks.memory.trace import inputs as model_inputs
 from qvl_checks.memory.trace.account import Account
-from qvl_checks.memory.trace.answer import AFTERWARDS, TRACED_STEPS, LongAnswer
+from qvl_checks.memory.trace.answer import AFTERWARDS, LongAnswer
 from qvl_checks.memory.trace.device_facts import device_facts
 from qvl_checks.memory.trace.ledger import TEXT, WEIGHTS, Ledger
 from qvl_checks.memory.trace.lengthening import Lengthening
@@ -18,12 +18,11 @@ from qvl_checks.memory.trace.phases import Follower
 from qvl_checks.memory.trace.placing import OFFLOADED, Placement, place
 from qvl_checks.memory.trace.repeats import Repeats
 from qvl_checks.memory.trace.replacements import Replacements
+from qvl_checks.memory.trace.running import moved, prefills, run_model, without_streams
 from qvl_checks.memory.trace.session import Session, session
 from qvl_checks.memory.trace.weights import Weight, reserved_at_once, weights
 from qvl_checks.memory.trace.workload import Unsupported, Workload, parse
 from qvl_checks.models.build import make_config
-
-TRACED_TOKENS = 1 + TRACED_STEPS
 
 
 class Prediction:
@@ -45,7 +44,8 @@ class Prediction:
     def _predicted(self) -> dict[str, Any]:
         started = time.monotonic()
         work = parse(self._stated, self._config, self._folder)
-        placement = place(self._torch, work, lambda: self._hollow(work))
+        planned = place(self._torch, work, lambda: self._hollow(work))
+        placement, note = moved(planned, work)
         config, stacks = self._config, depth.whole(self._config)
         if self._stated.get("depth", "reduced") == "reduced":
             config, stacks = depth.reduce(self._config, placement.of_layer)
@@ -66,6 +66,7 @@ class Prediction:
             },
             **work.load(config),
             "devices": rows,
+            "note": note,
             "seconds": round(time.monotonic() - started, 3),
         }
 
@@ -144,7 +145,10 @@ def _trace(
     hollow.to_fake(model, fake, torch)
     tensors = model_inputs.make(run, model, config, work, device=_input_device(model, placement))
     ledger.kind = TEXT
-    follower = Follower(ledger, run.storages)
+    if work.stated.get("cache_implementation"):
+        without_streams(torch, replaced)
+    passes = prefills(work, tensors["input_ids"].shape[1])
+    follower = Follower(ledger, run.storages, passes)
     follower.follow_cache(torch, replaced)
     if placement.spread:
         spreading.install(run, model, placement, stacks, replaced)
@@ -153,11 +157,7 @@ def _trace(
     registry = getattr(sys.modules["transformers.modeling_utils"], "ALL_ATTENTION_FUNCTIONS", None)
     Repeats(torch, ledger).install(modeling, registry, replaced)
     ledger.begin(TEXT)
-    if work.mode == "forward":
-        kept = model(**tensors)
-    else:
-        tokens = min(work.new_tokens, TRACED_TOKENS)
-        kept = model.generate(**tensors, max_new_tokens=tokens, do_sample=False)
+    kept = run_model(torch, model, tensors, work)
     ledger.begin(TEXT, turn=AFTERWARDS)
     del kept
 

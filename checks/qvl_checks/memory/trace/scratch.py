@@ -22,8 +22,9 @@ class Scratch:
         """Bytes of each temporary of ``func``."""
         aten = self._torch.ops.aten
         if func in (aten.masked_scatter.default, aten.masked_scatter_.default):
-            # The running count of mask elements, int64 (MaskedScatter in IndexKernel.cpp).
-            return [args[0].numel() * 8]
+            # The running count of mask elements, int64; the mask itself where it was expanded.
+            count = args[0].numel()
+            return [count * 8] + ([] if args[1].is_contiguous() else [count])
         if func is getattr(aten._safe_softmax, "default", None):
             count = outputs[0].numel()
             return [part * count for part in self._of_safe_softmax()]

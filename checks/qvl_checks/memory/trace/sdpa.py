@@ -102,16 +102,16 @@ class Sdpa:
             key, value = (t.repeat_interleave(groups, -3) for t in (key, value))
         if causal:
             bias = self._empty(query, (query.shape[-2], key.shape[-2]))
-        if dtype in (torch.float16, torch.bfloat16):
-            query, key, value = query.float(), key.float(), value.float()
+        # The unscaled inputs stay alive until the end, as arguments of the real function.
+        upcast = [t.float() if dtype.itemsize == 2 else t for t in (query, key, value)]
         factor = (scale or query.shape[-1] ** -0.5) ** 0.5
-        query = query * factor
-        key = key.transpose(-2, -1) * factor
-        weights = torch.matmul(query, key)
+        scaled = upcast[0] * factor
+        weights = torch.matmul(scaled, upcast[1].transpose(-2, -1) * factor)
         if bias is not None:
             # In place in the real code; fake tensors would take its out-of-place branch.
             weights.add_(bias)
-        weights = torch.ops.aten._safe_softmax(weights, -1)
-        output = torch.matmul(weights, value).to(dtype)
+        softmax = getattr(torch.ops.aten, "_safe_softmax", torch.softmax)
+        weights = softmax(weights, -1)
+        output = torch.matmul(weights, upcast[2]).to(dtype)
         weights = weights.to(dtype)
         return output

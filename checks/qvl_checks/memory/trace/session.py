@@ -102,14 +102,16 @@ def _functions(torch: Any, python_level: PythonLevel, sdpa: Sdpa) -> Any:
 def _played_device(torch: Any, capability: tuple[int, int]) -> Iterator[None]:
     """Answers what model code asks about the GPU, and keeps constants on the CPU real."""
     real = torch.cuda.get_device_capability
-    lift = torch._C._only_lift_cpu_tensors()
+    # From torch 2.4 on; before, constants stay where they are made.
+    lift = getattr(torch._C, "_only_lift_cpu_tensors", lambda: None)()
+    set_lift = getattr(torch._C, "_set_only_lift_cpu_tensors", lambda _: None)
     torch.cuda.get_device_capability = lambda *_: capability
-    torch._C._set_only_lift_cpu_tensors(True)
+    set_lift(True)
     try:
         yield
     finally:
         torch.cuda.get_device_capability = real
-        torch._C._set_only_lift_cpu_tensors(lift)
+        set_lift(lift)
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ def _setter(torch: Any, ledger: Any) -> Any:
     """accelerate's ``set_module_tensor_to_device``: it asks a parameter's class for another one,
     and fake tensors cannot be made that way. It empties the allocator's cache each time."""
 
-    def set_tensor(module: Any, name: str, device: Any, value: Any = None, **_: Any) -> None:
+    def set_tensor(module: Any, name: str, device: Any, value: Any = None, **others: Any) -> None:
         owner, _, name = name.rpartition(".")
         module = module.get_submodule(owner)
         store = module._parameters if name in module._parameters else module._buffers

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from qvl_checks.memory.pixels import limits, resized
-from qvl_checks.models.build import MERGE
+from qvl_checks.models.build import MERGE, grid_of, video_grid_of, visual_spans
 
 CONTEXT_BYTES = 730_660_864
 """What a process takes on a GPU beside its tensors, the kernels of a run loaded: measured on an
@@ -58,19 +58,14 @@ class Workload:
 
     def load(self, config: Any) -> dict[str, Any]:
         """What the processor makes of it: sizes, patches of each image, tokens of a prompt."""
-        patch, pair = config.vision_config.patch_size, config.vision_config.temporal_patch_size
-        images = [width * height // patch**2 for width, height in self.images]
-        videos = [
-            [width * height // patch**2] * -(-frames // pair)
-            for width, height, frames in self.videos
-        ]
-        visual = [patches // MERGE**2 + 2 for patches in images]
-        visual += [prompt_tokens_of_video(config, frames) for frames in videos]
+        grids = [(1, *grid_of(config, *size)) for size in self.images]
+        grids += [video_grid_of(config, *size) for size in self.videos]
+        spans = visual_spans(config, self.images, self.videos)
         return {
             "images": [list(size) for size in self.images],
             "videos": [list(size) for size in self.videos],
-            "patches": images + [sum(frames) for frames in videos],
-            "prompt_tokens": self.text_tokens + sum(visual),
+            "patches": [steps * rows * columns for steps, rows, columns in grids],
+            "prompt_tokens": self.text_tokens + sum(lead + count + 2 for lead, _, count in spans),
         }
 
     @property
@@ -91,6 +86,8 @@ def parse(stated: Mapping[str, Any], config: Any, folder: Optional[str]) -> Work
     mode = stated.get("mode") or "generate"
     if dtype not in DTYPES:
         raise Unsupported(f"weights of dtype {dtype} cannot be traced; known: {', '.join(DTYPES)}")
+    if stated.get("tp"):
+        raise Unsupported("tensor parallelism cannot be traced: its ranks run as processes")
     if mode not in MODES:
         raise Unsupported(f"mode {mode!r} is unknown; known: {', '.join(MODES)}")
     return Workload(
@@ -98,7 +95,9 @@ def parse(stated: Mapping[str, Any], config: Any, folder: Optional[str]) -> Work
             resized(width, height, patch * MERGE, *bounds)
             for width, height in stated.get("images") or ()
         ),
-        videos=(),
+        videos=tuple(
+            (width, height, frames) for width, height, frames in stated.get("videos") or ()
+        ),
         text_tokens=stated.get("text_tokens", 0),
         new_tokens=stated.get("new_tokens") or 1,
         batch=stated.get("batch") or 1,
@@ -129,8 +128,3 @@ def _cards(gpus: Any) -> tuple[Card, ...]:
         )
         for gpu in gpus
     )
-
-
-def prompt_tokens_of_video(config: Any, patches: list[int]) -> int:
-    """Tokens of a video whose (pairs of) frames have these patches."""
-    return sum(count // MERGE**2 for count in patches) + 2

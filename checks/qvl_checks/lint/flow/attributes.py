@@ -86,6 +86,11 @@ def _from_object(frame: Frame, item: ObjectItem, name: str, node: ast.AST) -> Va
         return item.attributes[name]
     if item.kind == "instance" and item.cls is not None:
         found = from_class(item.cls, name, item)
+        made = [
+            a.item for a in found if isinstance(a.item, ObjectItem) and a.item.kind == "property"
+        ]
+        if made:
+            return calls.call(frame, made[0].data, [of(item)], DictItem(), node)
         if found:
             if any(isinstance(a.item, MethodItem) and is_property(item.cls, name) for a in found):
                 return calls.call(frame, found, [], DictItem(), node)

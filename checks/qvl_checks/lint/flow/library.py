@@ -291,6 +291,7 @@ _LAST: dict[str, Handler] = {
     "SFTConfig": _arguments,
     "DPOConfig": _arguments,
     "GRPOConfig": _arguments,
+    "QuantizedCacheConfig": _cache,
     "QuantizedCache": _cache,
     "QuantoQuantizedCache": _cache,
     "HQQQuantizedCache": _cache,

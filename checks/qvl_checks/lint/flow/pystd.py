@@ -119,6 +119,10 @@ def _setattr(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST)
     return UNKNOWN
 
 
+def _property(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
+    return of(ObjectItem("property", data=args[0]), frame.site(node)) if args else UNKNOWN
+
+
 def _super(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
     owner = frame.names.get("__class__")
     instance = next(iter(frame.names.values()), UNKNOWN)
@@ -184,6 +188,7 @@ _EXACT: dict[str, Handler] = {
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
     "builtins.super": _super,
+    "builtins.property": _property,
     "builtins.map": sequences.map_,
     "os.path.join": _join,
     "os.path.expanduser": _string,

@@ -17,6 +17,8 @@ from .values import (
     Alt,
     ClassItem,
     Const,
+    DictItem,
+    FunctionItem,
     ListItem,
     objects,
     of,
@@ -233,7 +235,13 @@ def _class(frame: Frame, node: ast.ClassDef) -> None:
             cls.attributes[statement.name] = of(method, frame.site(statement))
         else:
             execute(inner, [statement])
-    frame.assign(node.name, of(cls, frame.site(node)))
+    value = of(cls, frame.site(node))
+    for decorator in reversed(node.decorator_list):
+        function = evaluate(frame, decorator)
+        if any(isinstance(alt.item, FunctionItem) for alt in function):
+            # It may return another class, but what it changes on this one counts.
+            calls.call(frame, function, [value], DictItem(), decorator)
+    frame.assign(node.name, value)
 
 
 def _delete(frame: Frame, node: ast.Delete) -> None:

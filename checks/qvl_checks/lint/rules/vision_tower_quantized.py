@@ -88,7 +88,10 @@ def _quantises_all(item: Item) -> bool:
     if name not in SKIPS or keywords.open:
         return False
     if name == "BitsAndBytesConfig":
-        on = [literal(keywords.get(key)) for key in ("load_in_4bit", "load_in_8bit")]
+        on = [
+            literal(item.attributes.get(key) or keywords.get(key))
+            for key in ("load_in_4bit", "load_in_8bit")
+        ]
         if True not in on:
             return False
     later = item.attributes.get(SKIPS[name], ())

@@ -61,7 +61,7 @@ def _videos(family: Family) -> list[Case]:
     if family.tokens_per_second:
         found.append(Case("video with fractional seconds", of(3, 4, 8, 0.5), seconds=0.5))
     # More time steps than rows or columns: what follows must start behind the last of them.
-    found.append(Case("video longer than wide", of(6, 4, 4, 1.0), seconds=1.0))
+    found.append(Case("long video", of(6, 4, 4, 1.0), seconds=1.0))
     return found
 
 

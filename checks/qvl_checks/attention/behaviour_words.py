@@ -19,6 +19,13 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(unique[:-1])} and {unique[-1]}"
 
 
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    unique = list(dict.fromkeys(names))
+    rest = len(unique) - most
+    return listed([*unique[:most], f"{rest} more"] if rest > 0 else unique)
+
+
 def position_sentence(case: CaseRun, row: Difference) -> str:
     """Which position is wrong, and how."""
     which = listed(NAMES[name] for name in row.dimensions)

@@ -35,7 +35,7 @@ def implementation_keys_ignored(
         return blocked("no model could be made with a per-tower setting", evidence=evidence)
     if mixing.default_text != "sdpa" or mixing.default_vision != "sdpa":
         return not_applicable("the default is not sdpa in both towers, so nothing can be told")
-    faults = list(dict.fromkeys(_faults(run)))
+    faults = [*_disobeyed(run), *_disturbed(run)]
     if not faults:
         ignored = listed(repr(key) for row in run for key in row.wish if _ignored(row))
         return passed(
@@ -65,14 +65,32 @@ def implementation_keys_ignored(
     )
 
 
-def _faults(run: list[Mixture]) -> Iterator[str]:
-    for row in run:
-        for key, tower in TOWERS.items():
-            asked = row.wish.get(key, "sdpa")
-            found = row.text if tower == "text" else row.vision
-            if found != asked:
-                why = f"asked for {asked}" if key in row.wish else f"with {row.wish} not asked"
-                yield f"the {tower} tower, {why}, runs {found}"
+def _disobeyed(run: list[Mixture]) -> list[str]:
+    """Towers that do not run what their own key asked for."""
+    return list(
+        dict.fromkeys(
+            f"the {tower} tower, asked for {row.wish[key]} by {key}, runs {_runs(row, tower)}"
+            for row in run
+            for key, tower in TOWERS.items()
+            if key in row.wish and _runs(row, tower) != row.wish[key]
+        )
+    )
+
+
+def _disturbed(run: list[Mixture]) -> Iterator[str]:
+    """Towers that run something else because of a key that is not theirs."""
+    for key, tower in TOWERS.items():
+        others = [
+            repr(next(iter(row.wish)))
+            for row in run
+            if key not in row.wish and _runs(row, tower) != "sdpa"
+        ]
+        if others:
+            yield f"the {tower} tower leaves sdpa when only {listed(others)} is given"
+
+
+def _runs(row: Mixture, tower: str) -> str:
+    return row.text if tower == "text" else row.vision
 
 
 def _ignored(row: Mixture) -> bool:

@@ -7,6 +7,7 @@ from packaging.version import Version
 from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun
 from qvl_checks.attention.behaviour_words import (
     as_evidence,
+    few,
     listed,
     ordinary,
     position_sentence,
@@ -91,7 +92,7 @@ def _measured(
     reported = f" Known: {_defects(fitting)}." if fitting else ""
     reported += f" No report is known here for: {listed(unknown)}." if unknown else ""
     return failed(
-        f"transformers {release} puts tokens at wrong positions: {listed(names)}",
+        f"transformers {release} puts tokens at wrong positions: {few(names)}",
         "; ".join(first) + more + f".{reported} There is no message: the answers just get worse.",
         confidence=Confidence.MEASURED,
         evidence=evidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from qvl_checks.attention.behaviour_facts import BehaviourFacts
+import qvl_checks
+from qvl_checks.attention.behaviour_facts import BEHAVIOUR, BehaviourFacts
 from qvl_checks.attention.forward_differs_from_reference import forward_differs_from_reference
 from qvl_checks.attention.padding_changes_answers import padding_changes_answers
 from qvl_checks.attention.sliding_window_mask_wrong import sliding_window_mask_wrong
@@ -19,9 +21,10 @@ from qvl_checks.generation.stale_rope_deltas import stale_rope_deltas
 from qvl_checks.models.catalogue import resolve
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_checks.versions.wrong_position_ids import wrong_position_ids
-from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
+from qvl_doctor.facts import ModelFacts, ProbeStatus, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
+from qvl_doctor.running.client import AgentClient
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +32,7 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
+TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 RECORDS = sorted((HERE / "behaviour").glob("*.json"))
 EXPECTED = tomllib.loads((HERE / "behaviour" / "expected.toml").read_text(encoding="utf-8"))
 RULES = (
@@ -53,6 +57,27 @@ def judged(facts: BehaviourFacts, model: ModelFacts, target: TargetFacts) -> dic
         vision_sdpa_precision.judge(packages, model, workload, target, None, facts),
     )
     return {RULES[index]: judgement for index, judgement in enumerate(found)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Qwen2-VL-7B", "Qwen2.5-VL-7B", "Qwen3-VL-8B"])
+def test_the_target_of_the_tests_does_what_its_release_was_recorded_to_do(
+    name: str, target: TargetFacts
+) -> None:
+    model = resolve(name)
+    assert model is not None
+    client = AgentClient(TARGET, {"qvl_checks": str(Path(qvl_checks.__file__).parent)})
+    try:
+        for module in ("torch", "transformers"):
+            assert client.import_module(module, 120).status is ProbeStatus.OK
+        record = client.run(BEHAVIOUR.entry, {"model": msgspec.to_builtins(model)}, 240)
+    finally:
+        client.close()
+    facts = msgspec.convert(record.data, BehaviourFacts)
+    expected = EXPECTED[facts.transformers][name]
+    verdicts = judged(facts, model, target)
+    failing = {rule for rule in RULES if verdicts[rule].outcome is Outcome.FAIL}
+    assert failing == set(expected.get("fails", ()))
 
 
 def cases() -> list[Any]:

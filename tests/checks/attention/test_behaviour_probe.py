@@ -24,7 +24,7 @@ FAMILIES = [
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("Qwen2-VL-7B", "Qwen3-VL-30B-A3B")),
     pytest.param("Qwen3.5-9B", marks=pytest.mark.slow),
 ]
-UPSTREAM = {"video longer than wide"}
+UPSTREAM = {"long video"}
 """What transformers 5.3 to 5.23 place wrongly, for the families that hold videos in one piece."""
 
 FAULTS = '''

@@ -143,4 +143,5 @@ def test_a_dictionary_that_makes_the_language_model_eager_is_seen(
     found = mixing(client, "Qwen2.5-VL-7B", "faulty.mixing:any_dictionary_means_eager")
     judgement = judge(found, target)
     assert judgement.outcome is Outcome.FAIL
-    assert "the text tower, asked for sdpa, runs eager" in judgement.cause
+    assert "the text tower, asked for sdpa by text_config, runs eager" in judgement.cause
+    assert "the text tower leaves sdpa when only 'vision_config'" in judgement.cause

@@ -3,6 +3,8 @@
 Runs in the target; standard library only at module level.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 import time

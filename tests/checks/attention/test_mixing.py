@@ -23,12 +23,12 @@ TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 MODEL = ModelFacts(name="x", source="tiny", model_type="qwen2_5_vl", family="Qwen2.5-VL")
 
-AS_IN_4_49 = '''
+AS_IN_4_51 = '''
 from qvl_checks.attention import mixing_probe
 
 
 def any_dictionary_means_eager(request):
-    """Up to 4.52 the language model takes a dictionary for anything but sdpa."""
+    """Up to 4.51 the language model takes a dictionary for anything but sdpa."""
     original = mixing_probe.make_model
 
     def make_model(config, *, dtype, attention=None):
@@ -106,7 +106,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
     package = tmp_path_factory.mktemp("faulty") / "faulty"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "mixing.py").write_text(AS_IN_4_49)
+    (package / "mixing.py").write_text(AS_IN_4_51)
     agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
     for name in ("torch", "transformers"):
         state = agent.import_module(name, 120.0)

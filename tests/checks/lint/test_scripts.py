@@ -50,5 +50,5 @@ def test_planted_mistakes_and_nothing_else(path: Path) -> None:
 
 
 def test_there_are_enough_scripts() -> None:
-    assert sum(path.name.startswith("clean") for path in SCRIPTS) >=  70
-    assert sum(path.name.startswith("planted") for path in SCRIPTS) >=  110
+    assert sum(path.name.startswith("clean") for path in SCRIPTS) >= 70
+    assert sum(path.name.startswith("planted") for path in SCRIPTS) >= 110

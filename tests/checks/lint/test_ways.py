@@ -53,7 +53,9 @@ def test_a_value_is_followed(way: Way) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", [*ways("actions.txt"), *ways("loads.txt")], ids=lambda way: way.name
+    "way",
+    [*ways("actions.txt"), *ways("loads.txt"), *ways("releases.txt")],
+    ids=lambda way: way.name,
 )
 def test_right_and_wrong_ways(way: Way) -> None:
     if way.wrong:

@@ -28,6 +28,11 @@ class Event:
     tests: tuple[str, ...] = ()
     """Source of the surrounding conditions; `except Name` inside a handler."""
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The surrounding conditions, and those whose other branch has left."""
+        return (*self.tests, *(key for key, _, _ in self.path if isinstance(key, str)))
+
 
 @dataclass(eq=False, slots=True)
 class Named(Event):

@@ -145,8 +145,12 @@ def boolean(frame: Frame, node: ast.BoolOp) -> Value:
     """`a and b`, `a or b`."""
     is_or = isinstance(node.op, ast.Or)
     results: list[Alt] = []
+    tests = frame.tests
     for number, part in enumerate(node.values):
+        before = node.values[:number]
+        frame.tests = (*tests, *(frame.module.written(other)[:200] for other in before))
         value = expressions.evaluate(frame, part)
+        frame.tests = tests
         last = number == len(node.values) - 1
         for alt in value:
             constant = isinstance(alt.item, Const)

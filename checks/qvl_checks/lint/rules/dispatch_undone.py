@@ -20,8 +20,7 @@ def check(program: Program) -> Iterator[Report]:
         load = move.what.data if move.what is not None else None
         if not isinstance(load, Load) or not program.families(load) or not is_given(move.device):
             continue
-        conditions = (*move.tests, *(str(key) for key, _, _ in move.path))
-        if any("hf_device_map" in condition for condition in conditions):
+        if any("hf_device_map" in condition for condition in move.conditions):
             continue
         certainty, _ = judge(move.path | load.path, [program.placement(load), move.device], _undoes)
         likely, _ = judge(move.path | load.path, [program.placement(load), move.device], _may_undo)

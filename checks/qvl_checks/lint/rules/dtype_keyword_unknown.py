@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
+from ..flow.events import Load
 from ..flow.values import is_given
 from ..rule import Report, Rule, rename_keyword
 
@@ -14,6 +15,14 @@ RULE = Rule(
 )
 
 
+def _prepared(load: Load) -> bool:
+    """Whether the program looks at the release, or is ready for the TypeError."""
+    words = ("version", "signature", "except TypeError")
+    return "TypeError" in load.catches or any(
+        word in condition for condition in load.conditions for word in words
+    )
+
+
 def check(program: Program) -> Iterator[Report]:
     """The keyword on releases before 4.56."""
     if program.transformers >= Version("4.56.0"):
@@ -21,6 +30,9 @@ def check(program: Program) -> Iterator[Report]:
     for load, _ in program.loads():
         value = load.keywords.get("dtype", load.path)
         if "dtype" not in load.keywords.entries or not is_given(value) or load.cls == "pipeline":
+            continue
+        if "torch_dtype" in load.keywords.entries or _prepared(load):
+            # It knows both names and chooses.
             continue
         site = load.keywords.keys.get("dtype", load.site)
         yield RULE.at(

@@ -54,9 +54,9 @@ def check(program: Program) -> Iterator[Report]:
 
 def guarded(event: Named) -> bool:
     """Whether the program is prepared for the import to fail, or tries it after another failed."""
-    words = ("version", "available", "hasattr", *(f"except {name}" for name in GUARDS))
+    words = ("version", "available", "hasattr", "getattr(", *(f"except {name}" for name in GUARDS))
     return bool(event.catches & GUARDS) or any(
-        word in test for test in event.tests for word in words
+        word in test for test in event.conditions for word in words
     )
 
 

@@ -56,7 +56,7 @@ def check(program: Program) -> Iterator[Report]:
             continue
         if event.catches & {"AttributeError", "Exception", "BaseException"}:
             continue
-        if any("hasattr" in test or "version" in test.lower() for test in event.tests):
+        if any("hasattr" in test or "version" in test.lower() for test in event.conditions):
             continue
         for name, concerned, releases, path in _MOVES:
             if (

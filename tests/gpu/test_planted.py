@@ -42,12 +42,10 @@ def test_the_planted_layers_are_predicted_measured_and_cured(
     planted = [0, last] if norm else []
     evidence = finding.evidence
     assert evidence["prediction"]["breaks_in_bfloat16"] == planted
-    prompt = evidence["checkpoint"]["prompts"]["built-in"]
+    prompt = evidence["built-in prompt"]
     assert prompt["layers_that_drift"]["eager"] == planted
     assert prompt["layers_that_drift"]["sdpa"] == []
-    top1 = {
-        name: answers["against_float32"]["top1"] for name, answers in prompt["next_tokens"].items()
-    }
+    top1 = {row["implementation"]: row["same_as_float32"] for row in prompt["next_tokens"]}
     assert top1[CURE] == pytest.approx(top1["sdpa"], abs=NOISE)
     assert top1["sdpa"] > 0.85
     if norm == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from qvl_checks.attention.checkpoint_run_facts import CheckpointRunFacts, PromptRun
@@ -14,7 +14,6 @@ from qvl_doctor.findings import Chart, Series
 
 LAYER = "layer of the language model"
 Emphasis = Literal["normal", "bad", "good"]
-Points = list[tuple[float | str, float | None]]
 
 
 def checkpoint_charts(
@@ -48,20 +47,18 @@ def _shown(run: CheckpointRunFacts | None) -> PromptRun | None:
 
 
 def _errors(biases: KeyBiasFacts | None, prompt: PromptRun | None, dtype: str) -> Iterator[Series]:
-    predicted: Points = [
-        (layer.layer, _positive(layer.error(dtype)))
-        for layer in (biases.of("text") if biases else ())
-        if layer.offset is not None
-    ]
-    if predicted:
-        yield Series(name="eager, predicted", points=tuple(predicted))
+    if biases is not None:
+        predicted = {
+            layer.layer: layer.error(dtype)
+            for layer in biases.of("text")
+            if layer.offset is not None
+        }
+        yield from _series("eager, predicted", predicted)
     if prompt is None:
         return
     for name in dict.fromkeys(name for layer in prompt.layers for name in layer.local):
-        points: Points = [
-            (layer.layer, _positive(layer.local.get(name))) for layer in prompt.layers
-        ]
-        yield Series(name=f"{name}, measured", points=tuple(points), emphasis=_emphasis(name))
+        found = {layer.layer: layer.local[name] for layer in prompt.layers if name in layer.local}
+        yield from _series(f"{name}, measured", found, _emphasis(name))
 
 
 def _travel(prompt: PromptRun) -> Iterator[Series]:
@@ -69,28 +66,32 @@ def _travel(prompt: PromptRun) -> Iterator[Series]:
         if name == CURE:
             continue
         label = "float32 throughout" if name == FLOAT32 else name
-        points: Points = [
-            (layer.layer, _positive(layer.drift.get(name))) for layer in prompt.layers
-        ]
-        yield Series(name=label, points=tuple(points), emphasis=_emphasis(name))
+        found = {layer.layer: layer.drift.get(name) for layer in prompt.layers}
+        yield from _series(label, found, _emphasis(name))
 
 
 def _offsets(biases: KeyBiasFacts | None, prompt: PromptRun | None) -> Iterator[Series]:
-    predicted: Points = [
-        (layer.layer, _positive(layer.offset))
-        for layer in (biases.of("text") if biases else ())
-        if layer.offset is not None
-    ]
-    if predicted:
-        yield Series(name="predicted", points=tuple(predicted))
+    if biases is not None:
+        predicted = {
+            layer.layer: layer.offset for layer in biases.of("text") if layer.offset is not None
+        }
+        yield from _series("predicted", predicted)
     if prompt is not None:
-        measured: Points = [(layer.layer, _positive(layer.offset)) for layer in prompt.layers]
-        yield Series(name="measured", points=tuple(measured), emphasis="bad")
+        measured = {layer.layer: layer.offset for layer in prompt.layers}
+        yield from _series("measured", measured, "bad")
 
 
-def _positive(value: float | None) -> float | None:
-    """For a logarithmic axis."""
-    return abs(value) if value else None
+def _series(
+    name: str, values: Mapping[int, float | None], emphasis: Emphasis = "normal"
+) -> Iterator[Series]:
+    """A line over the layers; zeros have no place on a logarithmic axis and are left out."""
+    points = tuple(
+        (layer, None if value is None else abs(value))
+        for layer, value in sorted(values.items())
+        if value != 0
+    )
+    if points:
+        yield Series(name=name, points=points, emphasis=emphasis)
 
 
 def _chart(title: str, y: str, series: list[Series], threshold: float | None = None) -> Chart:

@@ -24,7 +24,7 @@ def judge_checkpoint(run: CheckpointRunFacts, biases: KeyBiasFacts | None) -> Ju
     if prompt is None:
         return None
     evidence: dict[str, Any] = {"implementation": name, "dtype": dtype}
-    evidence.update(checkpoint=verdict.evidence(run))
+    evidence.update(verdict.evidence(run))
     if biases is not None:
         evidence["prediction"] = prediction.evidence(biases)
     spoiled = verdict.spoiled_reference(prompt)

@@ -38,7 +38,7 @@ def judge_overflow(
     prompts = verdict.prompts(run, name)
     if not prompts:
         return None
-    evidence = {**evidence, "implementation": name, "checkpoint": verdict.evidence(run)}
+    evidence = {**evidence, "implementation": name, **verdict.evidence(run)}
     charts = tuple(checkpoint_charts(biases, run, run.dtype))
     for prompt in prompts:
         first = prompt.implementations[name].first_nonfinite

@@ -71,7 +71,8 @@ class PromptRun(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tokens: int = 0
     source: str = ""
-    """``processor`` (generated pictures and text) or ``random tokens``."""
+    """``processor`` (text and generated pictures), ``tokenizer`` (text, noise for pictures) or
+    ``noise``."""
     source_reason: str = ""
     reason: str = ""
     """Why it was not run."""

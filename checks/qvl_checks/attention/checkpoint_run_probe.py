@@ -11,13 +11,15 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from qvl_checks.attention import cure, text_tower
-from qvl_checks.attention.generated_prompts import PICTURES, TEXT_TOKENS, make_prompt, processor_of
+from qvl_checks.attention.generated_prompts import PICTURES, TEXT_TOKENS, make_prompt, reader_of
 from qvl_checks.attention.layer_watch import Again
 from qvl_checks.attention.named_model import NamedModel
 from qvl_checks.attention.prompt_comparison import FLOAT32, Comparison
 from qvl_checks.memory.cards import Refused, gib
 from qvl_checks.memory.oom_message import is_out_of_memory
 
+SMALL = 100_000_000
+"""Weights up to which a second thread costs more than it brings, most of all on a busy machine."""
 CPU_TOKENS = 1500
 """What a processor does in the time that a run may take."""
 SDPA, EAGER = "sdpa", "eager"
@@ -40,6 +42,8 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
     started = time.monotonic()
     try:
         subject = NamedModel(torch, model, workload, measured.get("context_bytes"))
+        if not subject.cards.rows and subject.parameters < SMALL:
+            torch.set_num_threads(1)
         with torch.no_grad():
             facts.update(Run(torch, subject, str(model["model_type"]), workload).facts())
         facts["status"] = "ran"
@@ -77,7 +81,10 @@ class Run:
         self._with(cure.NAME, wanted, again)
         self._in_float32(wanted)
         for comparison in wanted:
-            comparison.conclude()
+            try:
+                comparison.conclude()
+            except RuntimeError as error:
+                comparison.facts.update(reason=_short(error), implementations={}, layers=[])
         rows = self._subject.cards.rows
         return {
             "weights": self._subject.weights,
@@ -97,7 +104,7 @@ class Run:
 
     def _comparisons(self) -> List[Comparison]:
         subject, workload = self._subject, self._workload
-        processor, reason = processor_of(subject.folder)
+        reader = reader_of(subject.folder)
         wished: List[Tuple[str, Any, int]] = [("built-in", PICTURES, TEXT_TOKENS)]
         if workload["images"] or workload["text_tokens"] > TEXT_TOKENS:
             wished.append(("workload", workload["images"], workload["text_tokens"]))
@@ -106,8 +113,7 @@ class Run:
                 make_prompt(
                     name,
                     subject.config,
-                    processor,
-                    reason,
+                    reader,
                     images=images,
                     text_tokens=tokens,
                     folder=subject.folder,

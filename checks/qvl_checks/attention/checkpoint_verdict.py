@@ -81,14 +81,16 @@ def spoiled_reference(prompt: PromptRun) -> Answers | None:
 
 
 def evidence(facts: CheckpointRunFacts) -> dict[str, Any]:
-    """The numbers for a report."""
+    """The numbers for a report: the run, and ``NAME prompt`` for each prompt."""
     return {
-        "device": facts.device_name or facts.device,
-        "weights": facts.weights,
-        "selected": facts.selected,
-        "seconds": facts.seconds,
-        "not_run": facts.missing,
-        "prompts": {prompt.name: _prompt(prompt, facts.selected) for prompt in facts.prompts},
+        "checkpoint": {
+            "device": facts.device_name or facts.device,
+            "weights": facts.weights,
+            "selected": facts.selected,
+            "seconds": facts.seconds,
+            "not_run": facts.missing,
+        },
+        **{f"{prompt.name} prompt": _prompt(prompt, facts.selected) for prompt in facts.prompts},
     }
 
 
@@ -102,7 +104,8 @@ def _prompt(prompt: PromptRun, selected: str) -> dict[str, Any]:
         "tokens": prompt.tokens,
         "input": prompt.source,
         **({"input_reason": prompt.source_reason} if prompt.source_reason else {}),
-        "largest_offset": {"layer": largest.layer, "offset": largest.offset} if largest else None,
+        "largest_offset": largest.offset if largest else None,
+        "in_layer": largest.layer if largest else None,
         "largest_unscaled_product": max(
             (layer.largest_product for layer in layers if layer.largest_product is not None),
             default=None,
@@ -112,28 +115,25 @@ def _prompt(prompt: PromptRun, selected: str) -> dict[str, Any]:
             for name in dict.fromkeys(("eager", selected, "sdpa"))
             if any(name in layer.local for layer in layers)
         },
-        "next_tokens": {
-            name: {
-                "against_fp32_logits": _near(answers.from_fp32_logits),
-                "against_float32": _near(answers.from_float32),
-                **_where(answers),
-            }
+        "next_tokens": [
+            _row(name, answers)
             for name, answers in prompt.implementations.items()
             if name != FLOAT32
-        },
+        ],
         "not_run": prompt.missing,
     }
 
 
-def _near(near: Nearness | None) -> dict[str, float | None] | None:
-    return {"top1": near.top1, "kl": near.kl, "error": near.error} if near else None
-
-
-def _where(answers: Answers) -> dict[str, Any]:
+def _row(name: str, answers: Answers) -> dict[str, Any]:
+    """One line of a table: agreement with either reference, and where NaN began."""
+    logits, exact = answers.from_fp32_logits or Nearness(), answers.from_float32 or Nearness()
     first = answers.first_nonfinite
-    if first is None:
-        return {}
     return {
-        "first_nonfinite": {"layer": first.layer, "place": first.place},
+        "implementation": name,
+        "same_as_fp32_logits": logits.top1,
+        "kl": logits.kl,
+        "same_as_float32": exact.top1,
+        "kl_float32": exact.kl,
+        "not_finite_from": f"layer {first.layer}, {first.place}" if first else None,
         "next_token": answers.next_token,
     }

@@ -5,6 +5,7 @@ Runs in the target; standard library only at module level.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,8 @@ class Prompt(NamedTuple):
     name: str
     inputs: dict[str, Any]
     source: str
-    """``processor``, or ``random tokens`` where it cannot be used."""
+    """``processor``; ``tokenizer`` (text, and noise for pictures) or ``noise`` where that cannot
+    be used."""
     reason: str
     """Why it cannot."""
 
@@ -41,23 +43,37 @@ class Prompt(NamedTuple):
         return int(self.inputs["input_ids"].shape[1])
 
 
-def processor_of(folder: str | None) -> tuple[Any, str]:
-    """The checkpoint's processor, or None and why not; no remote code is run."""
-    if folder is None:
-        return None, "the model is known by name only and has no tokenizer here"
-    try:
-        from transformers import AutoProcessor
+class Reader(NamedTuple):
+    """What of the checkpoint turns text and pictures into inputs."""
 
-        return AutoProcessor.from_pretrained(folder, local_files_only=True), ""
+    processor: Any
+    tokenizer: Any
+    reason: str
+    """Why there is no processor."""
+
+
+def reader_of(folder: str | None) -> Reader:
+    """The checkpoint's processor, else its tokenizer, else nothing; no remote code is run."""
+    if folder is None:
+        return Reader(None, None, "the model is known by name only and has no tokenizer here")
+    from transformers import AutoProcessor, AutoTokenizer
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        return Reader(processor, processor.tokenizer, "")
     except Exception as error:
-        return None, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        reason = _said(error)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception:
+        tokenizer = None
+    return Reader(None, tokenizer, reason)
 
 
 def make_prompt(
     name: str,
     config: Any,
-    processor: Any,
-    reason: str,
+    reader: Reader,
     *,
     images: Sequence[tuple[int, int]],
     text_tokens: int,
@@ -65,37 +81,45 @@ def make_prompt(
     device: str,
 ) -> Prompt:
     """A prompt with pictures of these (width, height) and about so many tokens of text."""
-    if processor is not None:
+    reason = reader.reason
+    if reader.processor is not None:
         try:
-            inputs = _processed(processor, images, text_tokens)
-            return Prompt(
-                name, {key: value.to(device) for key, value in inputs.items()}, "processor", ""
-            )
+            given = _processed(reader, images, text_tokens)
         except Exception as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            reason = _said(error)
+        else:
+            inputs = {key: value.to(device) for key, value in given.items()}
+            return Prompt(name, inputs, "processor", "")
     patch = config.vision_config.patch_size
     bounds = limits(patch, folder)
     sizes = [resized(width, height, patch * MERGE, *bounds) for width, height in images]
     inputs = make_inputs(config, images=sizes, text_tokens=text_tokens, device=device)
-    return Prompt(name, inputs, "random tokens", reason)
+    try:
+        words = reader.tokenizer(_text(reader.tokenizer, text_tokens))["input_ids"][:text_tokens]
+        inputs["input_ids"][0, : len(words)] = inputs["input_ids"].new_tensor(words)
+    except Exception:
+        return Prompt(name, inputs, "noise", reason)
+    return Prompt(name, inputs, "tokenizer", reason)
 
 
 def _processed(
-    processor: Any, images: Sequence[tuple[int, int]], text_tokens: int
+    reader: Reader, images: Sequence[tuple[int, int]], text_tokens: int
 ) -> dict[str, Any]:
     pictures = [picture(width, height, seed) for seed, (width, height) in enumerate(images)]
     slots = "<|vision_start|><|image_pad|><|vision_end|>" * len(pictures)
-    text = f"<|im_start|>user\n{slots}{_text(processor, text_tokens)}<|im_end|>\n"
+    text = f"<|im_start|>user\n{slots}{_text(reader.tokenizer, text_tokens)}<|im_end|>\n"
     text += "<|im_start|>assistant\n"
-    return dict(processor(text=[text], images=pictures or None, return_tensors="pt"))
+    return dict(reader.processor(text=[text], images=pictures or None, return_tensors="pt"))
 
 
-def _text(processor: Any, tokens: int) -> str:
-    """Words until the tokenizer counts enough."""
-    text = QUESTION
-    while len(processor.tokenizer(text)["input_ids"]) < tokens:
-        text += FILLER
-    return text
+def _text(tokenizer: Any, tokens: int) -> str:
+    """About so many tokens of words."""
+    question, more = (len(tokenizer(text)["input_ids"]) for text in (QUESTION, FILLER))
+    return QUESTION + FILLER * math.ceil(max(tokens - question, 0) / max(more, 1))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def picture(width: int, height: int, seed: int) -> Any:

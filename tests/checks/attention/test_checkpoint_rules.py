@@ -244,7 +244,7 @@ def test_a_run_decides_over_the_prediction() -> None:
     assert judgement.outcome is Outcome.FAIL
     assert judgement.confidence is Confidence.MEASURED
     assert "changes 60% of this checkpoint's next tokens; it starts in layer 0" in judgement.title
-    assert judgement.evidence["checkpoint"]["prompts"]["built-in"]["layers_that_drift"] == {
+    assert judgement.evidence["built-in prompt"]["layers_that_drift"] == {
         "eager": [0, 2],
         "sdpa": [],
     }

@@ -182,6 +182,21 @@ def test_a_workload_of_one_s_own_is_run_as_well(client: AgentClient, tmp_path: P
     assert "too long on a processor" in long.prompts[1].reason
 
 
+def test_the_prompt_goes_through_the_checkpoint_s_own_tokenizer(
+    client: AgentClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    script = Path(__file__).parents[2] / "zoo" / "tiny_checkpoint.py"
+    subprocess.run([TARGET, str(script), "qwen2_5_vl", str(folder)], check=True)
+    _, run = facts_of(client, folder)
+    [prompt] = run.prompts
+    # A processor needs torchvision in some releases; without it there is still the tokenizer.
+    assert prompt.source in ("processor", "tokenizer")
+    assert bool(prompt.source_reason) == (prompt.source != "processor")
+    assert prompt.tokens > 500
+    assert prompt.missing == {}
+
+
 def test_what_cannot_be_run_says_why(client: AgentClient, tmp_path: Path) -> None:
     request = {
         "level": "deep",
@@ -221,7 +236,7 @@ def test_all_in_one_report(tmp_path: Path) -> None:
     evidence = finding["evidence"]
     assert evidence["prediction"]["breaks_in_bfloat16"] == [0, LAST]
     assert evidence["prediction"]["overflows_in_float16"] == [0, LAST]
-    prompt = evidence["checkpoint"]["prompts"]["built-in"]
+    prompt = evidence["built-in prompt"]
     assert prompt["layers_that_drift"]["eager"] == [0, LAST]
     assert prompt["layers_that_drift"]["sdpa"] == []
     assert all(fix["verified"] for fix in finding["fixes"])

@@ -28,6 +28,8 @@ RULE = Rule(
 SMALL = 4096
 PIXELS_PER_TOKEN = 28 * 28
 """At least: Qwen3-VL packs more pixels into a token."""
+ROOM = 1024
+RESIZES = re.compile(r"\.(?:resize|thumbnail|reduce)\(")
 QUESTION = 256
 """Tokens for the system prompt and a question."""
 TURN = re.compile(
@@ -166,7 +168,11 @@ def _truncated(program: Program, encode: Encode) -> Report | None:
 
 
 def _fits(encode: Encode, limit: int) -> bool:
-    """Whether one image at the processor's own pixel limit and a question stay below the limit."""
+    """Whether one image at the processor's own pixel limit and a question stay below the limit, or
+    the program makes its images smaller itself and leaves them room.
+    """
+    if limit >= ROOM and RESIZES.search(encode.site.module.text):
+        return True
     load = encode.processor.data if encode.processor is not None else None
     pixels = literal(load.keywords.get("max_pixels", load.path)) if load is not None else None
     return isinstance(pixels, int) and pixels / PIXELS_PER_TOKEN + QUESTION <= limit

@@ -44,6 +44,11 @@ def weights_not_loaded(loading: LoadingFacts, model: ModelFacts) -> Judgement:
             confidence=Confidence.MEASURED,
             evidence=evidence,
         )
+    if lost == loading.missing.output_head:
+        return not_applicable(
+            "only the output head is missing, which checkpoint.output-head-mismatch judges",
+            evidence=evidence,
+        )
     return failed(
         f"{lost} of the model's tensors stay random: the checkpoint does not fill them",
         "; ".join(_sentences(loading))

@@ -37,6 +37,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
             "The two belong to different families. Loaders that follow the one or the other build "
             "different layers; weights that a class wants and the files lack get random values.",
             evidence=evidence,
+            explains=("checkpoint.weights-not-loaded",),
             fixes=[_base_config()],
         )
     if not tensors.count or not names_complete(files):
@@ -49,6 +50,7 @@ def wrong_model_class(files: CheckpointFilesFacts, model: ModelFacts) -> Judgeme
             "built fills what it does not find with random values.",
             confidence=Confidence.MEASURED,
             evidence=evidence,
+            explains=("checkpoint.weights-not-loaded",),
             fixes=[_base_config()],
         )
     return passed(

@@ -266,5 +266,8 @@ def test_a_load_that_raises_and_weights_that_are_not_read() -> None:
     )
     assert weights_not_loaded.judge(facts, MODEL).outcome is Outcome.BLOCKED
     assert blocks_untrained.judge(facts, MODEL).outcome is Outcome.INCONCLUSIVE
-    nothing = LoadingFacts(missing=Names(count=1, examples=("lm_head.weight",), output_head=1))
-    assert weights_not_loaded.judge(nothing, MODEL).outcome is Outcome.FAIL
+    head = Names(count=1, examples=("lm_head.weight",), output_head=1)
+    another_rules = weights_not_loaded.judge(LoadingFacts(missing=head), MODEL)
+    assert another_rules.outcome is Outcome.NOT_APPLICABLE
+    more = msgspec.structs.replace(head, count=2)
+    assert weights_not_loaded.judge(LoadingFacts(missing=more), MODEL).outcome is Outcome.FAIL

@@ -11,8 +11,7 @@ from typing import Any
 from qvl_checks.memory import placement as place
 from qvl_checks.memory.cards import Cards, NoCards, Refused, gib, visible_cards
 from qvl_checks.memory.oom_message import is_out_of_memory
-from qvl_checks.models.attention_wish import argument
-from qvl_checks.models.build import dtype_keyword, make_config, model_class
+from qvl_checks.models.build import make_config, make_model
 
 HEADROOM = 1.1
 """The weights and a tenth must fit before a run is worth starting."""
@@ -93,7 +92,12 @@ class NamedModel:
         rows = self.cards.rows
         try:
             if self.weights == "random":
-                return self._random(f"cuda:{rows[0]['index']}" if rows else "cpu")
+                return make_model(
+                    self.config,
+                    dtype=workload["dtype"],
+                    device=f"cuda:{rows[0]['index']}" if rows else "cpu",
+                    attention=workload["attention"],
+                )
             if rows and workload["device_map"] in place.PLANNED:
                 where: Any = workload["device_map"]
             else:
@@ -115,14 +119,3 @@ class NamedModel:
             if not is_out_of_memory(str(error)):
                 raise
             raise Refused("in_use", f"the model does not fit: {error}"[:400]) from None
-
-    def _random(self, device: str) -> Any:
-        """As the class itself draws them, on one device."""
-        wanted = getattr(self._torch, self._workload["dtype"])
-        arguments = {dtype_keyword(): wanted}
-        if self._workload["attention"] is not None:
-            arguments["attn_implementation"] = argument(self._workload["attention"])
-        self._torch.manual_seed(0)
-        with self._torch.device(device):
-            model = model_class(self.config)._from_config(self.config, **arguments)
-        return model.to(wanted).eval()

@@ -197,6 +197,24 @@ def test_the_prompt_goes_through_the_checkpoint_s_own_tokenizer(
     assert prompt.missing == {}
 
 
+def test_without_a_folder_random_weights_are_run(client: AgentClient) -> None:
+    named = resolve("Qwen2.5-VL-7B")
+    assert named is not None
+    small = msgspec.structs.replace(named, config=named.tiny_config)
+    request = {
+        "level": "deep",
+        "model": msgspec.to_builtins(small),
+        "workload": msgspec.to_builtins(WorkloadFacts(attention="vision=eager,text=sdpa")),
+        "inputs": {},
+    }
+    record = client.run(CHECKPOINT_RUN.entry, request, BUDGET_S)
+    run = msgspec.convert(record.data, CheckpointRunFacts)
+    assert (run.status, run.weights, run.selected) == ("ran", "random", "sdpa"), run.reason
+    [prompt] = run.prompts
+    assert prompt.source == "noise"
+    assert all((layer.local["eager"] or 1) < 0.03 for layer in prompt.layers)
+
+
 def test_what_cannot_be_run_says_why(client: AgentClient, tmp_path: Path) -> None:
     request = {
         "level": "deep",

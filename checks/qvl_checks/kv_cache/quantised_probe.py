@@ -8,6 +8,7 @@ families with a key bias have outliers there, which random weights lack: they ar
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -83,10 +84,17 @@ def attempts(backend: str | None, few: bool) -> list[Attempt]:
         ]
     made = []
     for bits in backends.BACKENDS[backend][1]:
-        config: dict[str, Any] = {"backend": backend, "nbits": bits}
+        config: dict[str, Any] = {"backend": spelled(backend), "nbits": bits}
         keywords = {"cache_implementation": "quantized", "cache_config": config}
         made.append(Attempt(backend, bits, "its default", nullcontext, keywords))
     return made
+
+
+def spelled(backend: str) -> str:
+    """The name that this release takes: "HQQ" up to 4.55, "hqq" in 4.57 and later."""
+    settings = importlib.import_module("transformers.generation.configuration_utils")
+    known = getattr(settings, "QUANT_BACKEND_CLASSES_MAPPING", {})
+    return next((name for name in known if name.lower() == backend), backend)
 
 
 def measured(tiny_config: dict[str, Any], tokens: int, backend: str | None) -> dict[str, Any]:

@@ -69,6 +69,15 @@ def quantized_cache_corruption(
             evidence=evidence,
             charts=charts,
         )
+    refused = _refusal(quantised, bits, backend)
+    if refused:
+        return failed(
+            f"{FILE} asks for a KV cache in {bits} bits, which does not run here",
+            f"A small model of the architecture was generated with it: {refused}",
+            confidence=Confidence.MEASURED,
+            evidence=evidence,
+            fixes=[Fix.advise(f"Remove cache_implementation and cache_config from {FILE}.")],
+        )
     row = _row(quantised, bits, backend)
     harmful = _harms(quantised, row)
     if not isinstance(bits, int) or (bits > DESTROYED_UP_TO and not harmful):
@@ -103,6 +112,14 @@ def _row(facts: QuantisedFacts | None, bits: Any, backend: Any) -> QuantisedRow 
         return None
     own = facts.of(bits, backend=str(backend).lower())
     return own or (facts.of(bits) if bits <= DESTROYED_UP_TO else None)
+
+
+def _refusal(facts: QuantisedFacts | None, bits: Any, backend: Any) -> str:
+    """The error of what is asked for, where the package is installed and it was tried."""
+    if facts is None:
+        return ""
+    wanted = f"{str(backend).lower()} {bits} bits "
+    return next((why for name, why in facts.missing.items() if name.startswith(wanted)), "")
 
 
 def _harms(facts: QuantisedFacts | None, row: QuantisedRow | None) -> bool:

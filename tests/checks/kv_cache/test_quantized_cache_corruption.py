@@ -124,3 +124,13 @@ def test_without_a_folder_it_is_told_all_the_same() -> None:
     found = quantized_cache_corruption.judge(nothing, model, runs())
     assert found.outcome is Outcome.NOT_APPLICABLE
     assert "68%" in found.cause and found.evidence["measured"]
+
+
+def test_a_release_that_refuses_it_is_quoted() -> None:
+    refusing = QuantisedFacts(
+        missing={"quanto 4 bits its default": "ValueError: does not support the quantized cache"}
+    )
+    found = judgement(ASKS, refusing)
+    assert found.outcome is Outcome.FAIL
+    assert "does not run here" in found.title
+    assert "does not support" in found.cause

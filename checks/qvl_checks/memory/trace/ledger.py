@@ -59,6 +59,8 @@ class Measure:
         self.start = start
         self.rise = 0
         self.passing: list[Event] = []
+        self.left = 0, 0
+        """The block that stays: its number and size."""
         self._stretch = -1
         self._calls = 0
 
@@ -156,8 +158,9 @@ class Ledger:
         """Free segments of the device are given back."""
         self._note(self.place(device), EMPTIED, 0)
 
-    def again(self, device: str, measure: Measure) -> None:
-        """The rise and the passing blocks of a step equal to a measured one.
+    def again(self, device: str, measure: Measure) -> int:
+        """A step equal to a measured one: its rise, its passing blocks and the one that it leaves,
+        whose number is returned.
 
         Of very many steps most leave their rise alone: what the allocator does for one of them it
         does for the next.
@@ -166,17 +169,19 @@ class Ledger:
         if not measure.shown(len(self.stretches)):
             self._look(place, measure.rise)
             self._note(place, RISE, measure.rise)
-            return
+            return self._new(place, measure.left[1])
         fresh: dict[int, int] = {}
         for _, number, size, _ in measure.passing:
             if size > 0:
                 fresh[number] = self._new(place, size)
             else:
                 self.free(fresh.pop(number))
+        return fresh[measure.left[0]]
 
     @contextlib.contextmanager
     def measured(self, device: str) -> Iterator[Measure]:
-        """Measure what the block does to a device; no new stretch may begin within."""
+        """Measure what the block does to a device, where it leaves one storage at most; no new
+        stretch may begin within."""
         place = self.place(device)
         measure = Measure(self._totals[place])
         measure.shown(len(self.stretches))
@@ -188,9 +193,13 @@ class Ledger:
         finally:
             self._measures.pop()
         inside = [event for event in events[first:] if event[0] == place and event[1] > RISE]
-        born = {number for _, number, size, _ in inside if size > 0}
+        born = {number: size for _, number, size, _ in inside if size > 0}
         gone = {number for _, number, size, _ in inside if size < 0}
-        measure.passing = [event for event in inside if event[1] in born & gone]
+        lasting = [number for number in born if number not in gone]
+        if lasting:
+            measure.left = lasting[-1], born[lasting[-1]]
+        kept = {*gone, measure.left[0]}
+        measure.passing = [event for event in inside if event[1] in born and event[1] in kept]
 
     def total(self, device: str) -> int:
         """Bytes alive on the device."""

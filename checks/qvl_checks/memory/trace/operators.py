@@ -36,6 +36,12 @@ class Storages:
         number = self.ledger.allocate(str(tensor.device), storage.nbytes(), tensor.shape, dtype)
         self._known[key] = number, weakref.ref(storage, lambda _: self._gone(key))
 
+    def adopt(self, tensor: Any, number: int) -> None:
+        """A tensor's storage is a block that the ledger already has."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        self._known[key] = number, weakref.ref(storage, lambda _: self._gone(key))
+
     def ignore(self, tensor: Any) -> None:
         """Never book this tensor's storage: a weight, which is accounted for elsewhere."""
         storage = tensor.untyped_storage()

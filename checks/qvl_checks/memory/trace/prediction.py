@@ -47,7 +47,7 @@ class Prediction:
         planned = place(self._torch, work, lambda: self._hollow(work))
         placement, note = moved(planned, work)
         config, stacks = self._config, depth.whole(self._config)
-        if self._stated.get("depth", "reduced") == "reduced":
+        if _reducible(work):
             config, stacks = depth.reduce(self._config, placement.of_layer)
         with Replacements() as replaced:
             model = hollow.build(self._torch, config, work.dtype, work.attention, replaced)
@@ -155,11 +155,17 @@ def _trace(
     follower.follow(model)
     modeling = sys.modules[type(model).__module__]
     registry = getattr(sys.modules["transformers.modeling_utils"], "ALL_ATTENTION_FUNCTIONS", None)
-    Repeats(torch, ledger).install(modeling, registry, replaced)
+    Repeats(run).install(modeling, registry, replaced)
     ledger.begin(TEXT)
     kept = run_model(torch, model, tensors, work)
     ledger.begin(TEXT, turn=AFTERWARDS)
     del kept
+
+
+def _reducible(work: Workload) -> bool:
+    """Whether equal layers behave equally: an offloaded cache moves those of their neighbours."""
+    offloaded = "offloaded" in str(work.stated.get("cache_implementation"))
+    return work.stated.get("depth", "reduced") == "reduced" and not offloaded
 
 
 def _input_device(model: Any, placement: Placement) -> str:

@@ -17,9 +17,10 @@ EAGER = "eager_attention_forward"
 class Repeats:
     """Wraps attention functions; what a call did is remembered by the layout of its tensors."""
 
-    def __init__(self, torch: Any, ledger: Any) -> None:
-        self._torch = torch
-        self._ledger = ledger
+    def __init__(self, run: Any) -> None:
+        """``run``: the session."""
+        self._run = run
+        self._ledger = run.ledger
         self._known: dict[Any, tuple[Measure, Any]] = {}
 
     def install(self, modeling: Any, registry: Any, replaced: Replacements) -> None:
@@ -53,10 +54,8 @@ class Repeats:
         return attended
 
     def _again(self, query: Any, measure: Measure, made: Any) -> Any:
-        shape, stride, dtype = made
-        self._ledger.again(str(query.device), measure)
-        output = self._torch.empty_strided(shape, stride, dtype=dtype, device=query.device)
-        return output, None
+        number = self._ledger.again(str(query.device), measure)
+        return self._run.adopted(*made, query.device, number), None
 
 
 def _layout(tensor: Any) -> Any:

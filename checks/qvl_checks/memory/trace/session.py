@@ -37,6 +37,15 @@ class Session:
         self.storages.see(made)
         return made
 
+    def adopted(self, shape: Any, stride: Any, dtype: Any, device: Any, number: int) -> Any:
+        """A tensor for a block that the ledger already has."""
+        from torch.utils._python_dispatch import _disable_current_modes
+
+        with _disable_current_modes(), self.fake_mode:
+            made = self.torch.empty_strided(shape, stride, dtype=dtype, device=device)
+        self.storages.adopt(made, number)
+        return made
+
     def offloaded(self, shape: Any, dtype: Any) -> Any:
         """A weight in ordinary memory; its copies on a GPU are booked as weights."""
         from torch.utils._python_dispatch import _disable_current_modes

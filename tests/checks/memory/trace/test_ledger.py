@@ -71,21 +71,25 @@ def test_a_repeated_step_leaves_the_same_events() -> None:
         ledger.free(passing)
     before = len(events(ledger))
     ledger.begin(TEXT)
-    ledger.again(CARD, measure)
+    left = ledger.again(CARD, measure)
     assert measure.rise == 9 * KIB
-    assert [size for _, _, size, _ in events(ledger)[before:]] == [8 * KIB, -8 * KIB]
+    assert [size for _, _, size, _ in events(ledger)[before:]] == [8 * KIB, KIB, -8 * KIB]
+    ledger.free(left)
+    assert ledger.total(CARD) == 3 * KIB
 
 
 def test_of_many_repeated_steps_most_leave_their_rise_only() -> None:
     ledger = booked()
     with ledger.measured(CARD) as measure:
-        ledger.free(ledger.allocate(CARD, 8 * KIB))
+        passing = ledger.allocate(CARD, 8 * KIB)
+        ledger.allocate(CARD, KIB)
+        ledger.free(passing)
     ledger.begin(TEXT)
     for _ in range(100):
         ledger.again(CARD, measure)
     rises = [size for _, block, size, _ in events(ledger) if block == RISE]
-    assert rises == [8 * KIB] * 90
-    assert account(ledger).top[1].total == 20 * KIB
+    assert rises == [9 * KIB] * 90
+    assert account(ledger).top[1].total == (12 + 101 + 8) * KIB
 
 
 def test_a_device_that_is_too_small_says_what_failed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-from . import calls, expressions
+from . import calls, expressions, instances
 from .events import ReadAttribute, ReadName, SetAttribute
 from .frame import Frame
 from .values import (
@@ -66,7 +66,11 @@ def _read_one(frame: Frame, item: Item, name: str, node: ast.AST) -> Value:
     if isinstance(item, ObjectItem):
         return _from_object(frame, item, name, node)
     if isinstance(item, ClassItem):
-        return from_class(item, name, None) or of(MethodItem(item, name))
+        member = from_class(item, name, None)
+        if member and instances.is_enum(item):
+            # The member is chosen here, not where the class lists it.
+            return tuple(Alt(a.item, frame.site(node), a.guard, a.soft) for a in member)
+        return member or of(MethodItem(item, name))
     if isinstance(item, DictItem) and name in item.entries:
         return item.entries[name]
     if isinstance(item, MethodItem):

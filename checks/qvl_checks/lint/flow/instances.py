@@ -22,7 +22,7 @@ def instantiate(
     frame: Frame, cls: ClassItem, args: list[Value], keywords: DictItem, node: ast.AST
 ) -> Value:
     """An instance of one of the program's classes."""
-    if args and _is_enum(cls):
+    if args and is_enum(cls):
         return args[0]
     instance = ObjectItem("instance", cls=cls)
     if cls.instance is None:
@@ -38,8 +38,8 @@ def instantiate(
     return of(instance, frame.site(node))
 
 
-def _is_enum(cls: ClassItem) -> bool:
-    """Whether calling the class looks up a member by its value."""
+def is_enum(cls: ClassItem) -> bool:
+    """Whether the class lists members; calling it looks one up by its value."""
     return any(
         isinstance(alt.item, Ref) and alt.item.name.endswith("Enum")
         for base in cls.bases

@@ -59,6 +59,15 @@ def layers(names: Iterable[str]) -> list[Layer]:
     ]
 
 
+ZERO_CENTRED = ("qwen3_5", "qwen4")
+"""Families whose norms multiply by one plus the stored weight."""
+
+
+def norm_offset(model_type: str) -> float:
+    """What is added to the stored weight of a norm of q or k before it multiplies."""
+    return 1.0 if model_type.startswith(ZERO_CENTRED) else 0.0
+
+
 class Shape(NamedTuple):
     """Heads of one tower."""
 

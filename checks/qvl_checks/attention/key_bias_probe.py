@@ -38,8 +38,11 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
             raise Unreadable("no attention layer of a language model is among its tensors")
         if "text" not in shapes:
             raise Unreadable("config.json states no usable number and width of attention heads")
+        centre = bias_layout.norm_offset(str(model.get("model_type") or ""))
         rows = [
-            _read(tensors, layer, shapes[layer.tower]) for layer in found if layer.tower in shapes
+            _read(tensors, layer, shapes[layer.tower], centre)
+            for layer in found
+            if layer.tower in shapes
         ]
     except Unreadable as refusal:
         return {"state": "unreadable", "reason": str(refusal)}
@@ -158,7 +161,7 @@ class Row:
         }
 
 
-def _read(tensors: StoredTensors, layer: Layer, shape: Shape) -> Row:
+def _read(tensors: StoredTensors, layer: Layer, shape: Shape, centre: float) -> Row:
     row = Row(layer, shape)
     if layer.tower == "text":
         parts = {"query": layer.name("q_proj.bias"), "key": layer.name("k_proj.bias")}
@@ -175,7 +178,7 @@ def _read(tensors: StoredTensors, layer: Layer, shape: Shape) -> Row:
         row.query = tensors.vector(parts["query"]) if parts["query"] else [0.0] * len(row.key)
     for part in ("q_norm.weight", "k_norm.weight"):
         if layer.name(part):
-            row.norms[part] = tensors.vector(layer.name(part))
+            row.norms[part] = [centre + weight for weight in tensors.vector(layer.name(part))]
     if len(row.norms) == 1:
         raise Unreadable(f"layer {layer.number} normalises only one of queries and keys")
     width = shape.width

@@ -254,15 +254,22 @@ def test_a_fused_bias_of_the_vision_tower_is_taken_apart(tmp_path: Path) -> None
     assert layer.offset == pytest.approx(60.0**2 / math.sqrt(width), rel=0.02)
 
 
-def test_normalised_keys_are_bounded_by_their_norms(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "stored"), [("Qwen3-VL-8B", (1.0, 2.0)), ("Qwen3.5-9B", (0.0, 1.0))]
+)
+def test_normalised_keys_are_bounded_by_their_norms(
+    tmp_path: Path, model: str, stored: tuple[float, float]
+) -> None:
+    # Qwen3.5 stores what its norms add to one; its heads are 256 wide.
+    width = 128 if model == "Qwen3-VL-8B" else 256
     stem = "model.language_model.layers.0.self_attn"
     tensors = {
         f"{stem}.k_proj.weight": ([1024, 64], None),
-        f"{stem}.q_norm.weight": ([WIDTH], [1.0] * WIDTH),
-        f"{stem}.k_norm.weight": ([WIDTH], [2.0] * WIDTH),
+        f"{stem}.q_norm.weight": ([width], [stored[0]] * width),
+        f"{stem}.k_norm.weight": ([width], [stored[1]] * width),
     }
-    [layer] = predict(folder_with(tmp_path / "model", tensors, model="Qwen3-VL-8B")).of("text")
-    assert layer.bound == pytest.approx(2 * math.sqrt(WIDTH), rel=0.01)
+    [layer] = predict(folder_with(tmp_path / "model", tensors, model=model)).of("text")
+    assert layer.bound == pytest.approx(2 * math.sqrt(width), rel=0.01)
     assert not layer.has_key_bias
     assert layer.offset is None
 

@@ -146,6 +146,16 @@ class Clues:
         return self.qwen_vl or marks.ANY_QWEN.search(self.page.low) is not None
 
     @cached_property
+    def text_qwen(self) -> bool:
+        """Is it about a Qwen model that reads only: one is named, and nothing is said of sight?"""
+        low = self.page.low
+        return (
+            not self.qwen_vl
+            and marks.TEXT_QWEN.search(low) is not None
+            and marks.SEEING.search(low) is None
+        )
+
+    @cached_property
     def other_model(self) -> str | None:
         """Another model's name, where no Qwen model is named."""
         if self.qwen:

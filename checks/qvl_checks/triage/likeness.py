@@ -98,7 +98,7 @@ def _memory() -> _Memory:
 def likeness(case: Case) -> Hit | None:
     """The cause of the complaints that a short text is most like, if it is like any."""
     clues = case.clues
-    if len(case.page.low) > MOST_CHARACTERS or clues.other_model:
+    if len(case.page.low) > MOST_CHARACTERS or clues.other_model or clues.text_qwen:
         return None
     low = case.page.low
     if not clues.qwen and (_QUOTED.search(low) or not _OURS.search(low)):

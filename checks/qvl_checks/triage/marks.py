@@ -48,6 +48,11 @@ VL_MARKS = re.compile(
 ANY_QWEN = re.compile(
     r"qwen(?![\d.]{0,4}[-_ ]?(?:image|audio|tts|asr|coder|agent|edit))|qwq|通义", re.ASCII
 )
+#: A text model of the same house, and what is said only of models that see.
+TEXT_QWEN = re.compile(r"qwen[-_ ]?(?:1\.5|2|2\.5|3)[-_ ]?\d{1,3}(?:\.\d)?b(?![a-z])", re.ASCII)
+SEEING = re.compile(
+    r"\bvl|vision|visual|image|picture|photo|video|multi-?modal|pixel|grounding|\bocr|图|视|画面|多模态"
+)
 OTHERS = re.compile(
     r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|mistral|mixtral|"
     r"gemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
@@ -72,6 +77,9 @@ ENGINES: dict[str, re.Pattern[str]] = {
     "lmdeploy": re.compile(r"lmdeploy|turbomind", re.ASCII),
     "mlx": re.compile(r"\bmlx[-_ ]?(?:vlm|lm)?\b", re.ASCII),
     "tensorrt": re.compile(r"tensorrt|trtllm|trt-llm", re.ASCII),
+    "tt-metal": re.compile(r"\btt-metal|tenstorrent", re.ASCII),
+    "mnn": re.compile(r"\bmnn\b|mnn_", re.ASCII),
+    "lm studio": re.compile(r"\blm ?studio\b", re.ASCII),
     "exllama": re.compile(r"exllama", re.ASCII),
     "onnx": re.compile(r"onnxruntime|\bonnx\b", re.ASCII),
 }

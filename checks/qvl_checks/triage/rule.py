@@ -19,7 +19,9 @@ from .model import Computed, Fix
 #: A hit below this score is no diagnosis.
 THRESHOLD = 50
 #: Engines that share no code with transformers: their symptoms are never taken for its failures.
-FOREIGN_ENGINES = frozenset({"llama.cpp", "mlx", "tensorrt", "onnx"})
+FOREIGN_ENGINES = frozenset(
+    {"llama.cpp", "mlx", "tensorrt", "onnx", "tt-metal", "mnn", "lm studio"}
+)
 #: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the
 #: same.
 OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
@@ -30,7 +32,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `together`: concepts and words that one sentence has to hold (see `together`).
 
     `numeric` symptoms (wrong numbers) do not count in the texts of engines with kernels of
-    their own. `note` is added to the explanation.
+    their own, or about models that do not see. `note` is added to the explanation.
     """
 
     id: str
@@ -129,7 +131,7 @@ def apply(rule: Rule, case: Case) -> Hit | None:
     elif (
         case.clues.other_model
         or case.clues.engine in FOREIGN_ENGINES
-        or (rule.numeric and case.clues.engine in OWN_KERNELS)
+        or (rule.numeric and (case.clues.engine in OWN_KERNELS or case.clues.text_qwen))
     ):
         return None
     if rule.together:

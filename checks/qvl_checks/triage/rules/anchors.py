@@ -16,6 +16,8 @@ _NUMERIC = frozenset(
         "devices.peer-copy-corruption",
         "checkpoint.awq-garbled",
         "checkpoint.vision-tower-quantized",
+        "generation.endless-repetition",
+        "generation.padding-side",
         "kv-cache.quantized-cache-corruption",
         "attention.gqa-math-fallback",
     }

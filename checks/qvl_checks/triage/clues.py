@@ -17,9 +17,13 @@ from .sentences import Sentences
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
 _NOTICE = re.compile(
-    r"using a slow image processor as[^\n]{0,400}|the image processor of type[^\n]{0,500}|"
+    r"using\s+a\s+slow\s+image\s+processor\s+as(?:[\s\S]{0,420}?with\s+`?use_fast=false|"
+    r"[\s\S]{0,320}?differences\s+in\s+outputs|[^\n]{0,400})|"
+    r"the image processor of type[^\n]{0,500}|"
     r"using `use_fast=true` but[^\n]{0,200}"
 )
+
+_SIGN = re.compile(r"[^\n]")
 
 
 def _integer(text: str) -> int:
@@ -41,7 +45,7 @@ class Clues:
         sound programs print blanked out, so that places in it stay the same.
         """
         low = self.page.low[-CONCEPT_CHARACTERS:]
-        return _NOTICE.sub(lambda match: " " * len(match.group()), low)
+        return _NOTICE.sub(lambda match: _SIGN.sub(" ", match.group()), low)
 
     @cached_property
     def sentences(self) -> Sentences:

@@ -93,7 +93,8 @@ def _generate_settings(
         # The whole cache is allocated at once, so its length must be the true one.
         end = tensors["input_ids"].shape[1] + tokens
         settings["stopping_criteria"] = [_stop_at(torch, end)]
-        settings["disable_compile"] = True
+        if hasattr(model.generation_config, "disable_compile"):
+            settings["disable_compile"] = True
         tokens = work.new_tokens
     settings["max_new_tokens"] = tokens
     return settings

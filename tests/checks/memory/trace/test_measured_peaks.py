@@ -33,6 +33,38 @@ EXACT = 0.0005
 CLOSE = 0.0075
 """For other releases from 5.0 on."""
 DEMO = (2044, 1372)
+GIB = 2**30
+H200_BYTES = 150_754_820_096
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+BOUNDARIES = [row for row in MEASURED["rows"] if "boundary" in row]
+STATED = (
+    "images",
+    "text_tokens",
+    "new_tokens",
+    "batch",
+    "dtype",
+    "attention",
+    "mode",
+    "device_map",
+)
+UNEXPLAINED = ("Qwen2.5-VL-3B", "eager", "balanced")
+"""Two cards, 6000 tokens of text: a fragment is used up one layer earlier than in the run, which
+makes a segment of 2.1 GiB more of it."""
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """A measured row, in short."""
+    parts = (row["transformers"], row["model"], row["attention"], row["device_map"])
+    return "-".join(map(str, parts))
+
+
+def marked(row: dict[str, Any]) -> Any:
+    """The row, expected to fail where the cause is not known."""
+    known = (row["model"], row["attention"], row["device_map"]) == UNEXPLAINED
+    return pytest.param(row, marks=pytest.mark.xfail(reason="one segment more")) if known else row
+
+
+H200 = [marked(row) for row in json.loads((BENCHMARKS / "measured_h200.json").read_text())["rows"]]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +134,112 @@ def test_few_layers_tell_as_much_as_all(target: AgentClient, model: str, attenti
     full = predict(target, model, new_tokens=9, depth="full", **stated)["devices"][0]
     assert reduced["peak_reserved_bytes"] >= reduced["peak_allocated_bytes"]
     assert reduced == full
+
+
+@pytest.mark.parametrize("row", H200, ids=name_of)
+def test_every_card_of_a_measured_run(target: AgentClient, row: dict[str, Any]) -> None:
+    """Allocated to the promille, reserved within 3 %, room for the weights to the byte."""
+    stated = {name: row[name] for name in STATED}
+    gpus = [
+        {"capacity_bytes": H200_BYTES, "context_bytes": context} for context in row["context_bytes"]
+    ]
+    facts = predict(target, row["model"], loading="one_by_one", gpus=gpus, **stated)
+    if facts["transformers"] != row["transformers"]:
+        pytest.skip(f"measured with transformers {row['transformers']}")
+    assert facts["prompt_tokens"] == row["prompt_tokens"]
+    for index, card in enumerate(facts["devices"]):
+        allocated, reserved = row["peak_allocated_bytes"][index], row["peak_reserved_bytes"][index]
+        if not allocated:
+            assert card["peak_allocated_bytes"] == 0
+            continue
+        assert card["weights_reserved_bytes"] == row["weights_reserved_bytes"][index]
+        assert card["peak_allocated_bytes"] == pytest.approx(allocated, rel=0.001)
+        assert card["peak_reserved_bytes"] == pytest.approx(reserved, rel=0.03)
+
+
+SPREAD = [{"capacity_bytes": 14 * GIB, "context_bytes": GIB // 2}] * 2
+ONE_SMALL = [{"capacity_bytes": 12 * GIB}]
+
+
+@pytest.mark.parametrize(
+    ("model", "stated"),
+    [
+        ("Qwen2.5-VL-7B", {"gpus": SPREAD, "device_map": "auto", "images": [(308, 448)]}),
+        ("Qwen2.5-VL-7B", {"gpus": ONE_SMALL, "device_map": "auto", "images": [(308, 448)]}),
+        ("Qwen3-VL-2B", {"videos": [(308, 448, 6)], "batch": 2}),
+        ("Qwen2.5-VL-3B", {"images": [(308, 448)], "videos": [(308, 308, 4)]}),
+        ("Qwen3-VL-30B-A3B", {"images": [(320, 448)]}),
+        ("Qwen3.5-35B-A3B", {"text_tokens": 300}),
+        ("Qwen2-VL-2B", {"dtype": "float16", "attention": "eager", "mode": "forward"}),
+    ],
+    ids=["two cards", "offloaded", "video", "image and video", "experts", "linear", "forward"],
+)
+def test_few_layers_tell_as_much_whatever_is_run(
+    target: AgentClient, model: str, stated: dict[str, Any]
+) -> None:
+    reduced = predict(target, model, new_tokens=6, **stated)
+    full = predict(target, model, new_tokens=6, depth="full", **stated)
+    assert reduced["devices"] == full["devices"]
+    assert reduced["placement"] == full["placement"]
+
+
+def test_two_cards_of_24_gib_fail_on_the_first_one_in_the_vision_tower(
+    target: AgentClient,
+) -> None:
+    """`auto` puts the whole tower on GPU 0, where a 1680 x 1680 image asks for 12.36 GiB."""
+    cards = [{"capacity_bytes": 24 * GIB}] * 2
+    stated = {"gpus": cards, "device_map": "auto", "images": [(1680, 1680)]}
+    eager = predict(target, "Qwen2.5-VL-7B", attention="eager", **stated)
+    first, second = eager["devices"]
+    assert (eager["fits"], first["fits"], second["fits"]) == (False, False, True)
+    assert first["failure"]["requested_bytes"] == 16 * 14400 * 14400 * 4
+    assert first["failure"]["phase"] == "vision"
+    assert predict(target, "Qwen2.5-VL-7B", **stated)["fits"]
+
+
+def test_what_cannot_be_predicted_is_said_in_a_sentence(target: AgentClient) -> None:
+    for stated, words in (
+        ({"dtype": "int8"}, "int8"),
+        ({"device_map": "cuda:3"}, "GPU 3"),
+        ({"device_map": "auto"}, "memory of the GPUs"),
+        ({"tp": 2}, "tensor parallelism"),
+        ({"prefill_chunk_size": 64, "use_cache": False}, "prefill"),
+    ):
+        facts = predict(target, "Qwen2-VL-2B", text_tokens=100, **stated)
+        assert facts["status"] == "unsupported"
+        assert words in facts["reason"]
+
+
+def test_chunks_of_the_prompt_take_less(target: AgentClient) -> None:
+    whole, chunked = (
+        predict(target, "Qwen2.5-VL-3B", text_tokens=4000, attention="eager", **stated)
+        for stated in ({}, {"prefill_chunk_size": 512})
+    )
+    if chunked["status"] != "predicted":
+        pytest.skip(chunked["reason"])
+    before, after = (facts["devices"][0]["peak_allocated_bytes"] for facts in (whole, chunked))
+    assert before - after > 10 * 16 * 4000 * 3000
+
+
+@pytest.mark.parametrize("row", BOUNDARIES, ids=lambda row: f"{row['model']}-{row['attn']}")
+def test_the_largest_square_image_under_a_cap(target: AgentClient, row: dict[str, Any]) -> None:
+    """Within one merge step of the measured one; the cap held torch's own memory."""
+    if release(predict(target, "Qwen2-VL-2B")) != (5, 17):
+        pytest.skip("measured with transformers 5.17")
+    cap = [{"capacity_bytes": int(row["cap_gib"] * GIB), "context_bytes": 0}]
+    fits = [
+        predict(
+            target,
+            row["model"],
+            images=[(side, side)],
+            attention=row["attn"],
+            resize=False,
+            loading="one_by_one",
+            gpus=cap,
+        )["fits"]
+        for side in (row["largest_side_px"] - 28, row["first_oom"] + 28)
+    ]
+    assert fits == [True, False]
 
 
 def test_a_square_of_patches_is_the_largest_tensor_of_eager_attention(

@@ -75,7 +75,7 @@ ENGINES: dict[str, re.Pattern[str]] = {
         re.ASCII,
     ),
     "lmdeploy": re.compile(r"lmdeploy|turbomind", re.ASCII),
-    "mlx": re.compile(r"\bmlx[-_ ]?(?:vlm|lm)?\b", re.ASCII),
+    "mlx": re.compile(r"\bm[l1]x[-_ ]?(?:v[l1]m|[l1]m)?\b|metal::malloc", re.ASCII),
     "tensorrt": re.compile(r"tensorrt|trtllm|trt-llm", re.ASCII),
     "tt-metal": re.compile(r"\btt-metal|tenstorrent", re.ASCII),
     "mnn": re.compile(r"\bmnn\b|mnn_", re.ASCII),

@@ -20,7 +20,7 @@ _NOTICE = re.compile(
     r"using\s+a\s+slow\s+image\s+processor\s+as(?:[\s\S]{0,420}?with\s+`?use_fast=false|"
     r"[\s\S]{0,320}?differences\s+in\s+outputs|[^\n]{0,400})|"
     r"the image processor of type[^\n]{0,500}|"
-    r"using `use_fast=true` but[^\n]{0,200}"
+    r"using `use_fast=true` but[^\n]{0,200}|deprecationwarning: there is no current event loop"
 )
 
 _SIGN = re.compile(r"[^\n]")

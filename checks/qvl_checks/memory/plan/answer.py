@@ -87,6 +87,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     None: not known, see ``unknown``."""
 
     largest_square_px: int | None = None
+    """Side of the square image that memory allows; a processor may make none so large."""
+    processor_square_px: int | None = None
+    """Side of the largest square image that the processor makes; larger ones are scaled down."""
     most_images: int | None = None
     longest_video_frames: int | None = None
     longest_text_tokens: int | None = None
@@ -176,6 +179,8 @@ def limits(parts: Mapping[str, Any]) -> Limits:
         values[name] = found.get("value")
         if found.get("size"):
             sizes[name] = (found["size"][0], found["size"][1])
+        if found.get("processor"):
+            values["processor_square_px"] = found["processor"]
         if found.get("bound"):
             bound_by[name] = found["bound"]
         if values[name] is None:

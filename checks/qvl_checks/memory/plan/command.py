@@ -20,6 +20,11 @@ MODES = ("generate", "forward")
 @click.argument("model", metavar="FOLDER|NAME")
 @click.option("--gpu", type=BYTES, multiple=True, help="A card, as 24GiB; once for each.")
 @click.option("--capability", metavar="X.Y", help="Compute capability of the cards, as 8.6.")
+@click.option(
+    "--context",
+    type=BYTES,
+    help="What a process takes on a card before its first tensor (default: as measured).",
+)
 @click.option("--image", type=PIXELS, multiple=True, help="An image, as WIDTHxHEIGHT.")
 @click.option("--images", type=click.IntRange(0, 4096), default=1, help="Repeat --image N times.")
 @click.option("--video", type=FRAMES, multiple=True, help="A video, as WIDTHxHEIGHTxFRAMES.")
@@ -63,6 +68,7 @@ def command(
     model: str,
     gpu: tuple[int, ...],
     capability: str | None,
+    context: int | None,
     image: tuple[tuple[int, int], ...],
     images: int,
     video: tuple[tuple[int, int, int], ...],
@@ -101,6 +107,7 @@ def command(
     stated: dict[str, Any] = {
         "gpu": gpu,
         "capability": capability,
+        "context": context,
         "image": image * images,
         "video": video,
         "text": text,
@@ -175,7 +182,7 @@ def _question(registry: Any, model: str, stated: dict[str, Any], workload: Path 
             "size that is known here"
         )
     gpus = (
-        request.stated_gpus(asked["gpu"], capability)
+        request.stated_gpus(asked["gpu"], capability, asked.get("context"))
         if asked.get("gpu")
         else request.gpus_of_this_machine(registry)
     )

@@ -14,8 +14,12 @@ from qvl_checks.models.build import MERGE, make_config
 
 SMALLEST_SIDE = 4
 """Visual tokens per side of the smallest square image that is looked at."""
+SQUARES = (32, 2)
+"""Visual tokens per side of the first square that is looked at in earnest, and the growth from one
+to the next: four times as many patches."""
 TEXT_STEP = 64
 """Tokens; the longest prompt is found in steps of so many."""
+MOST_SIDE = 16_384
 MOST_IMAGES = 1024
 MOST_PROMPTS = 4096
 MOST_FRAMES = 768
@@ -35,6 +39,10 @@ class Scale(NamedTuple):
     most: int
     bound: str
     """What forbids more than ``most``."""
+    begin: int = 8
+    """Steps at which the search begins."""
+    growth: int = 4
+    """By which factor it goes up at most."""
 
     def found(self, steps: int | None) -> dict[str, Any]:
         """The answer for a number of steps; 0: not even the smallest fits."""
@@ -44,12 +52,27 @@ class Scale(NamedTuple):
 
 
 def largest_square(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Pixels per side, when every image is a square of that size (one, if none is stated)."""
-    unit = _config(request).vision_config.patch_size * MERGE
-    count = max(len(request["workload"]["images"]), 1)
+    """Pixels per side, when every image is a square of that size (one, if none is stated), as far
+    as the processor makes them."""
+    unit, most = _unit(request), processor_side(request)
+    scale = Scale(unit, SMALLEST_SIDE, most // unit, "the processor's max_pixels", *SQUARES)
+    return _searched(forecast, scale, lambda side: _squares(request, side))
+
+
+def largest_square_in_memory(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for what reaches the model, whatever the processor allows; and what it allows."""
+    unit = _unit(request)
+    bound = f"the search ends at {MOST_SIDE} px"
+    scale = Scale(unit, SMALLEST_SIDE, MOST_SIDE // unit, bound, *SQUARES)
+    found = _searched(forecast, scale, lambda side: {**_squares(request, side), "resize": False})
+    return {**found, "processor": processor_side(request)}
+
+
+def processor_side(request: Mapping[str, Any]) -> int:
+    """Pixels per side of the largest square image that the processor makes."""
+    unit = _unit(request)
     _, most = limits(unit // MERGE, request["model"].get("path"))
-    scale = Scale(unit, SMALLEST_SIDE, math.isqrt(most) // unit, "the processor's max_pixels")
-    return _searched(forecast, scale, lambda side: {"images": [[side, side]] * count})
+    return math.isqrt(most) // unit * unit
 
 
 def most_images(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +117,7 @@ def largest_batch(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, A
 
 
 LIMITS = {
-    "largest_square_px": largest_square,
+    "largest_square_px": largest_square_in_memory,
     "most_images": most_images,
     "longest_video_frames": longest_video,
     "longest_text_tokens": longest_text,
@@ -112,7 +135,17 @@ def _searched(forecast: Forecast, scale: Scale, changed: Any) -> dict[str, Any]:
         prediction = forecast.predict(changed(steps * scale.step))
         return Look(bool(prediction["fits"]), margin(prediction["devices"]))
 
-    return scale.found(largest(look, scale.smallest, scale.most))
+    steps = largest(look, scale.smallest, scale.most, begin=scale.begin, growth=scale.growth)
+    return scale.found(steps)
+
+
+def _squares(request: Mapping[str, Any], side: int) -> dict[str, Any]:
+    return {"images": [[side, side]] * max(len(request["workload"]["images"]), 1)}
+
+
+def _unit(request: Mapping[str, Any]) -> int:
+    """Side in pixels of the square that becomes one visual token."""
+    return int(_config(request).vision_config.patch_size) * MERGE
 
 
 def _config(request: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from qvl_checks.memory.cards import ASSUMED_CONTEXT
+from qvl_checks.memory.trace.workload import CONTEXT_BYTES
 from qvl_doctor.errors import UsageError
 from qvl_doctor.facts import ModelFacts, WorkloadFacts
 from qvl_doctor.registry import Registry
@@ -35,7 +35,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """As torch reports it (``total_memory``)."""
     others_bytes: int = 0
     """Held by other processes and by the driver."""
-    context_bytes: int = ASSUMED_CONTEXT
+    context_bytes: int = CONTEXT_BYTES
     capability: tuple[int, int] = DEFAULT_CAPABILITY
     name: str = ""
 
@@ -97,6 +97,7 @@ class WorkloadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device_map: str | None = None
     max_memory: dict[str, str] | None = None
     capability: str | None = None
+    context: str | None = None
     expandable_segments: bool | None = None
 
     def options(self) -> dict[str, Any]:
@@ -112,6 +113,8 @@ class WorkloadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found["image"] = tuple(PIXELS.convert(one, None, None) for one in self.images)
         if self.videos:
             found["video"] = tuple(FRAMES.convert(one, None, None) for one in self.videos)
+        if self.context is not None:
+            found["context"] = BYTES.convert(self.context, None, None)
         if self.attn is not None:
             found["attn"] = ATTENTION.convert(self.attn, None, None)
         if self.max_memory is not None:
@@ -151,19 +154,24 @@ def read_workload(path: Path) -> WorkloadFile:
     return found
 
 
-def stated_gpus(sizes: Sequence[int], capability: tuple[int, int]) -> tuple[Gpu, ...]:
-    """The cards of these sizes (bytes).
+def stated_gpus(
+    sizes: Sequence[int], capability: tuple[int, int], context: int | None = None
+) -> tuple[Gpu, ...]:
+    """The cards of these sizes; ``context``: what a process takes before its first tensor (bytes).
 
     Raises:
         UsageError: one is too small for a process to begin on it.
     """
+    taken = CONTEXT_BYTES if context is None else context
     for size in sizes:
-        if size <= ASSUMED_CONTEXT:
+        if size <= taken:
             raise UsageError(
-                f"--gpu {size}: a process takes {ASSUMED_CONTEXT} bytes before its first tensor; "
+                f"--gpu {size}: a process takes {taken} bytes before its first tensor; "
                 "write the size of the card, as 24GiB"
             )
-    return tuple(Gpu(capacity_bytes=size, capability=capability) for size in sizes)
+    return tuple(
+        Gpu(capacity_bytes=size, context_bytes=taken, capability=capability) for size in sizes
+    )
 
 
 def gpus_of_this_machine(registry: Registry) -> tuple[Gpu, ...]:

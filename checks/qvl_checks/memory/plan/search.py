@@ -15,18 +15,22 @@ class Look(NamedTuple):
     """Bytes that the tightest device has beyond its peak in tensors; negative: missing."""
 
 
-def largest(look: Callable[[int], Look], low: int, high: int) -> int | None:
+def largest(
+    look: Callable[[int], Look], low: int, high: int, *, begin: int = 2, growth: int = 4
+) -> int | None:
     """The largest number from ``low`` to ``high`` that fits; None: not even ``low`` does.
 
     Memory grows with the number, by and large evenly, so the next one to look at is computed from
-    what is left; every second one halves the range instead, which bounds their count.
+    what is left; every second one halves the range instead, which bounds their count. After
+    ``low``, the first look is at ``begin``; none is at more than ``growth`` times a number that is
+    known to fit, because predicting far too large a workload takes long.
     """
     first = look(low)
     if not first.fits:
         return None
     if low == high:
         return low
-    good, bad = _bracket(look, low, first, high)
+    good, bad = _bracket(look, (low, first), min(max(begin, low + 1), high), growth, high)
     if bad is None:
         return good[0]
     halve = False
@@ -46,11 +50,9 @@ Point = tuple[int, Look]
 
 
 def _bracket(
-    look: Callable[[int], Look], low: int, first: Look, high: int
+    look: Callable[[int], Look], good: Point, place: int, growth: int, high: int
 ) -> tuple[Point, Point | None]:
     """A number that fits and a larger one that does not; None for that: ``high`` fits."""
-    good = low, first
-    place = min(2 * low, high)
     while True:
         found = look(place)
         if not found.fits:
@@ -59,9 +61,9 @@ def _bracket(
             return (place, found), None
         each = (good[1].margin - found.margin) / (place - good[0])
         good = place, found
-        reach = place + int(found.margin / each) + 1 if each > 0 else high
+        reach = growth * place if each <= 0 else place + int(found.margin / each) + 1
         # What grows faster than evenly is caught at once, what grows in jumps soon after.
-        place = min(max(reach, 2 * place), high) if each > 0 else high
+        place = min(max(reach, place + 1), growth * place, high)
 
 
 def _crossing(good: Point, bad: Point) -> int:

@@ -146,6 +146,9 @@ def _show_limits(limits: Limits, console: Console) -> None:
         else:
             bound = limits.bound_by.get(name)
             ending = f"  (more is forbidden by {bound})" if bound else ""
+            made = limits.processor_square_px if name == "largest_square_px" else None
+            if made is not None and value > made:
+                ending = f"  (the processor scales down whatever is larger than {made})"
             line = f"{value} {UNITS[name]}".rstrip() + ending
         console.print(Text(f"  {words}: {line}"), soft_wrap=True)
 

@@ -138,6 +138,8 @@ def test_stopping_ends_the_children_and_writes_what_is_known(
         env={**os.environ, "PYTHONPATH": str(tmp_path / "path")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell that starts the tests in the background has SIGINT ignored, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     for _ in range(400):
         if marker.exists() and marker.read_text():

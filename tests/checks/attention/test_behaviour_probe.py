@@ -228,6 +228,7 @@ def the_text_behind_a_long_video_is_misplaced(facts: BehaviourFacts) -> None:
     assert causes(facts, *UPSTREAM) == {"positions"}
 
 
+@pytest.mark.slow
 def test_decoding_one_position_further_is_seen_there_only(client: AgentClient) -> None:
     facts = faulty(client, "decoding")
     assert {case.path for case in facts.cases if case.positions()} - {"forward"} == {"generate"}
@@ -237,6 +238,7 @@ def test_decoding_one_position_further_is_seen_there_only(client: AgentClient) -
     assert row.expected == (20.0,) * 3 and row.found == (21.0,) * 3
 
 
+@pytest.mark.slow
 def test_swapped_height_and_width_are_named(client: AgentClient) -> None:
     facts = faulty(client, "swapped")
     row = next(case.positions() for case in facts.cases if case.name == "image")
@@ -253,6 +255,7 @@ def test_visible_padding_changes_answers(client: AgentClient) -> None:
     assert "image" not in names(facts, "logits")
 
 
+@pytest.mark.slow
 def test_a_mask_that_is_not_causal_is_named(client: AgentClient) -> None:
     facts = faulty(client, "non_causal")
     # While decoding, one token at a time, a mask has nothing to hide.
@@ -260,6 +263,7 @@ def test_a_mask_that_is_not_causal_is_named(client: AgentClient) -> None:
     assert names(facts, "positions") == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "cause"),
     [

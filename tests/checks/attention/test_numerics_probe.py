@@ -205,11 +205,13 @@ def test_the_towers_have_the_shapes_of_the_model(client: AgentClient, table: Num
     assert shapes(other) == {text, ("vision", 72, "full"), ("vision", 72, "windowed")}
 
 
+@pytest.mark.slow
 def test_the_same_machine_gives_the_same_table(client: AgentClient) -> None:
     entry = "faulty.kernels:small"
     assert measured(client, entry=entry) == measured(client, entry=entry)
 
 
+@pytest.mark.slow
 def test_a_member_of_torch_that_dies_is_found_by_name(client: AgentClient) -> None:
     facts = measured(client, entry="faulty.kernels:killed")
     assert set(facts.ended) == {"sdpa:math"}
@@ -226,6 +228,7 @@ def test_a_sound_kernel_passes(client: AgentClient) -> None:
     assert "flash_attention_2" in judgement.title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "words"),
     [

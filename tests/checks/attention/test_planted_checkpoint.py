@@ -21,6 +21,8 @@ from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus, WorkloadFacts
 from qvl_doctor.running.client import AgentClient
 
+pytestmark = pytest.mark.slow
+
 TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 QVL_CHECKS = Path(qvl_checks.__file__).parent
 SCRIPT = Path(__file__).with_name("planted_checkpoint.py")

@@ -72,6 +72,7 @@ def test_matching_of_skip_lists(entry: str, release: str, how: str, covered: boo
     assert covers(entry, MODULE, Version(release), how) is covered
 
 
+@pytest.mark.slow
 def test_matching_agrees_with_the_installed_release() -> None:
     """The library's own function."""
     import transformers

@@ -124,6 +124,7 @@ def test_published_styles_on_the_reference_stack(measure: Any) -> None:
     assert "aspect ratio" in refusals[4200]
 
 
+@pytest.mark.slow
 def test_all_ways_and_the_second_instance(measure: Any) -> None:
     found = measure("standard")
     row = found.own("qwen2_5_vl")
@@ -155,6 +156,7 @@ def test_a_checkpoint_that_names_a_removed_class(measure: Any, tmp_path: Path) -
     assert found.rows[0].cells["default"].status == "raised"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_enlarges_without_bound(measure: Any, tmp_path: Path) -> None:
     limits = {"min_pixels": 10**12, "max_pixels": 10**13}
     found = measure("quick", checkpoint(tmp_path, **limits))

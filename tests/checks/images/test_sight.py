@@ -176,6 +176,7 @@ def test_a_planted_fault_is_seen(client: AgentClient, fault: str, words: str) ->
     assert words in judgement.cause
 
 
+@pytest.mark.slow
 def test_the_tower_of_a_checkpoint_is_shown_the_pictures(
     client: AgentClient, tmp_path: Path
 ) -> None:

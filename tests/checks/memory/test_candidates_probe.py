@@ -118,6 +118,7 @@ def test_without_a_gpu_or_a_model_nothing_is_predicted(target: AgentClient) -> N
     assert predicted(target, nameless).obstacle == "no_model"
 
 
+@pytest.mark.slow
 def test_the_search_finds_a_change_and_the_largest_image(target: AgentClient) -> None:
     asked = request(4 * SCORES)
     asked["inputs"]["memory.as_stated"] = {

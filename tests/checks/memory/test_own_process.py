@@ -55,6 +55,6 @@ def test_a_hang_is_ended() -> None:
 
 
 def test_no_child_is_left_behind() -> None:
-    in_own_process(lambda: {}, 10)
+    child = in_own_process(lambda: {"pid": os.getpid()}, 10)["pid"]
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)

@@ -183,6 +183,7 @@ def test_an_implementation_that_cannot_be_selected(target: AgentClient) -> None:
     assert "flex_attention_of_tomorrow" in facts.reason
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_loaded_and_gives_its_own_numbers(
     target: AgentClient, tmp_path: Path
 ) -> None:

@@ -187,6 +187,12 @@ def _question(registry: Any, model: str, stated: dict[str, Any], workload: Path 
         else request.gpus_of_this_machine(registry)
     )
     default_map = "auto" if len(gpus) > 1 else None
+    place = str(asked.get("device_map") or "").removeprefix("cuda:")
+    if place.isdecimal() and int(place) >= len(gpus):
+        raise UsageError(
+            f"--device-map {asked['device_map']}: {len(gpus)} GPU(s) are stated, counted from 0; "
+            "give --gpu once for each"
+        )
     return request.Question(
         model=subject,
         workload=WorkloadFacts(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from qvl_checks.attention.cure import NAME as CURE
@@ -142,3 +144,24 @@ def test_an_input_beyond_the_range_says_nothing() -> None:
 def test_what_was_not_measured_never_passes() -> None:
     nothing = NumericsFacts(not_checked={"flash_attention_2": "not installed"})
     assert judged(nothing).outcome is Outcome.INCONCLUSIVE
+
+
+def test_the_table_of_a_real_h100() -> None:
+    """Both towers, two dtypes, offsets to 4096, lengths to 4096; torch 2.11.0+cu130."""
+    table = msgspec.json.decode(
+        Path(__file__).with_name("h100_table.json").read_bytes(), type=NumericsFacts
+    )
+    judgement = inaccurate_implementation.judge(numerics=table, workload=WorkloadFacts())
+    assert judgement.outcome is Outcome.PASS
+    assert judgement.confidence is Confidence.MEASURED
+    rows = {(row["implementation"], row["tower"], row["dtype"]): row for row in _table(judgement)}
+    for tower in ("text", "vision"):
+        assert rows["eager", tower, "bfloat16"]["largest_error"] > 0.5
+        for name in ("sdpa", "sdpa:flash", "sdpa:efficient", "sdpa:cudnn", "sdpa:math", CURE):
+            row = rows[name, tower, "bfloat16"]
+            assert row["as_good_as_float32_logits"] and row["largest_error"] < 0.003
+
+
+def _table(judgement: Judgement) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = judgement.evidence["table"]
+    return found

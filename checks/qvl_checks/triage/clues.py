@@ -161,9 +161,15 @@ class Clues:
 
     @cached_property
     def other_model(self) -> str | None:
-        """Another model's name, where no Qwen model is named."""
+        """Another model's name, where no Qwen model is named, or where the title is about that
+        one and Qwen is only compared with it.
+        """
         if self.qwen:
-            return None
+            title = self.page.low.lstrip().partition("\n")[0]
+            match = marks.OTHERS.search(title)
+            if match is None or "qwen" in title or marks.OWN_CODE.search(self.page.low):
+                return None
+            return match.group()
         match = marks.OTHERS.search(self.page.low)
         return match.group() if match else None
 
@@ -174,6 +180,15 @@ class Clues:
             if pattern.search(self.page.low):
                 return name
         return None
+
+    @cached_property
+    def served(self) -> bool:
+        """Does an engine with kernels of its own run the model: one is named, and nothing that
+        belongs to a run in transformers?
+        """
+        return (
+            self.engine in marks.OWN_KERNELS and marks.IN_TRANSFORMERS.search(self.page.low) is None
+        )
 
     @cached_property
     def size_names(self) -> tuple[str, ...]:

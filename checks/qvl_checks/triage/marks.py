@@ -53,6 +53,12 @@ TEXT_QWEN = re.compile(r"qwen[-_ ]?(?:1\.5|2|2\.5|3)[-_ ]?\d{1,3}(?:\.\d)?b(?![a
 SEEING = re.compile(
     r"\bvl|vision|visual|image|picture|photo|video|multi-?modal|pixel|grounding|\bocr|图|视|画面|多模态"
 )
+#: Code and files of a Qwen-VL model: a text with these is about it, whatever its title names.
+OWN_CODE = re.compile(
+    r"qwen\w{0,8}(?:forconditional|processor|config|model\b|image)|qwen\w{0,6}_vl\b|qwen/qwen|"
+    r"process_vision_info|qwen_vl_utils",
+    re.ASCII,
+)
 OTHERS = re.compile(
     r"\bllama\b(?![-_ ]?factory)|\bllama[-_ ]?[1234]|meta-llama|mistral|mixtral|"
     r"gemma|\bphi-?[1234]|deepseek|internvl|\bllava|chatglm|\bglm-|baichuan|\byolo"
@@ -83,3 +89,14 @@ ENGINES: dict[str, re.Pattern[str]] = {
     "exllama": re.compile(r"exllama", re.ASCII),
     "onnx": re.compile(r"onnxruntime|\bonnx\b", re.ASCII),
 }
+#: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the
+#: same.
+OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
+#: What is said only where the model runs in transformers, whatever else the text names.
+IN_TRANSFORMERS = re.compile(
+    r"transformers[/\\\\](?:models|generation|modeling|integrations)|from_pretrained|"
+    r"model\.generate|max_new_tokens|device_map|attn_implementation|batch_decode|"
+    r"(?:with|using|through|via|in|用|使用|通过) ?(?:hf |huggingface )?transformers|"
+    r"transformers ?(?:推理|加载)",
+    re.ASCII,
+)

@@ -14,6 +14,7 @@ import msgspec
 
 from .clues import Clues
 from .failures import Failure, failures
+from .marks import OWN_KERNELS
 from .model import Computed, Fix
 
 #: A hit below this score is no diagnosis.
@@ -22,9 +23,23 @@ THRESHOLD = 50
 FOREIGN_ENGINES = frozenset(
     {"llama.cpp", "mlx", "tensorrt", "onnx", "tt-metal", "mnn", "lm studio"}
 )
-#: Engines with kernels of their own: wrong numbers there have other causes, the rest can be the
-#: same.
-OWN_KERNELS = frozenset({"vllm", "sglang", "lmdeploy"})
+#: What an engine does in its own way: how it plans memory and when it stops. Told symptoms of
+#: these say nothing about transformers where an engine runs the model.
+OF_THE_ENGINE = frozenset(
+    {
+        "generation.endless-repetition",
+        "generation.prompt-decoded-with-answer",
+        "generation.forward-without-inference-mode",
+        "kv-cache.cache-size",
+        "kv-cache.cache-disabled",
+        "memory.cross-image-attention-memory",
+        "memory.first-gpu-overloaded",
+        "memory.full-prompt-logits",
+        "memory.long-video-memory",
+        "memory.text-attention-memory",
+        "memory.vision-attention-memory",
+    }
+)
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +98,7 @@ def _one(case: Case, condition: str) -> tuple[bool, int | None]:
         return clues.engine == value, None
     if kind == "family":
         return value in clues.families, None
-    if kind in ("qwen", "qwen_vl", "legacy", "other_model", "old_gpu", "engine_any"):
+    if kind in ("qwen", "qwen_vl", "legacy", "other_model", "old_gpu", "served", "engine_any"):
         return bool(clues.engine if kind == "engine_any" else getattr(clues, kind)), None
     line = clues.concept_line(kind)
     return line is not None, line
@@ -94,7 +109,7 @@ def holds(case: Case, condition: str) -> tuple[bool, int | None]:
 
     A part is a concept of the lexicon, ``word:beginning of a word`` (or words),
     ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
-    ``qwen_vl``, ``legacy``, ``other_model`` or ``old_gpu``.
+    ``qwen_vl``, ``legacy``, ``other_model``, ``old_gpu`` or ``served``.
     """
     for part in condition.split("|"):
         true, line = _one(case, part)
@@ -131,6 +146,7 @@ def apply(rule: Rule, case: Case) -> Hit | None:
     elif (
         case.clues.other_model
         or case.clues.engine in FOREIGN_ENGINES
+        or (case.clues.served and rule.id in OF_THE_ENGINE)
         or (rule.numeric and (case.clues.engine in OWN_KERNELS or case.clues.text_qwen))
     ):
         return None

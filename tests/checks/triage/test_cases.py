@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from tests.checks.triage.cases import Case, first, load, missing_facts, right
-from tests.checks.triage.variations import LOSSY, PLAIN, combined
+from tests.checks.triage.variations import LOSSY, PLAIN, Variation, combined
 
 from qvl_checks.triage.advice import ADVICE
 from qvl_checks.triage.diagnosing import diagnose
@@ -43,42 +43,51 @@ def test_every_cause_has_a_case_that_names_it() -> None:
     assert set(ADVICE) - named - NOT_FROM_TEXT == set()
 
 
+#: One case of this many is varied by the fast tests, every one by the slow ones.
+SAMPLE = 10
+SHARES = [
+    pytest.param(SAMPLE, id="sample"),
+    pytest.param(1, id="all", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+]
+
+
+def judged(vary: Variation, rng: random.Random, share: int) -> tuple[list[str], list[str]]:
+    """Names of the positives that `vary` makes wrong, and of the negatives that it makes wrong."""
+    wrong, invented = (
+        [case.name for case in cases[::share] if not right(case, diagnose(vary(case.text, rng)))]
+        for cases in (POSITIVE, NEGATIVE)
+    )
+    return wrong, invented
+
+
+def allowed(fraction: float, share: int) -> float:
+    """How many positives may become wrong; a sample's share is rounded up to one."""
+    return max(1.0, fraction * len(POSITIVE) / share) if share > 1 else fraction * len(POSITIVE)
+
+
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("name", sorted(PLAIN))
-def test_plain_variation(name: str) -> None:
-    rng = random.Random(name)
-    wrong = [
-        case.name for case in POSITIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))
-    ]
-    invented = [
-        case.name for case in NEGATIVE if not right(case, diagnose(PLAIN[name](case.text, rng)))
-    ]
+def test_plain_variation(name: str, share: int) -> None:
+    wrong, invented = judged(PLAIN[name], random.Random(name), share)
     assert invented == []
-    assert len(wrong) <= 0.05 * len(POSITIVE), wrong
+    assert len(wrong) <= allowed(0.05, share), wrong
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("seed", range(4))
-def test_combined_variations(seed: int) -> None:
-    rng = random.Random(seed)
-    wrong = [case.name for case in POSITIVE if not right(case, diagnose(combined(case.text, rng)))]
-    invented = [
-        case.name for case in NEGATIVE if not right(case, diagnose(combined(case.text, rng)))
-    ]
+def test_combined_variations(seed: int, share: int) -> None:
+    wrong, invented = judged(combined, random.Random(seed), share)
     assert invented == []
-    assert len(wrong) <= 0.05 * len(POSITIVE), wrong
+    assert len(wrong) <= allowed(0.05, share), wrong
 
 
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("name", sorted(LOSSY))
-def test_lossy_variation(name: str) -> None:
+def test_lossy_variation(name: str, share: int) -> None:
     """Broken lines and misread words cost hardly a case, and never invent a cause."""
-    rng = random.Random(name)
-    wrong = [
-        case.name for case in POSITIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
-    ]
-    invented = [
-        case.name for case in NEGATIVE if not right(case, diagnose(LOSSY[name](case.text, rng)))
-    ]
+    wrong, invented = judged(LOSSY[name], random.Random(name), share)
     assert invented == []
-    assert len(wrong) <= 0.02 * len(POSITIVE), wrong
+    assert len(wrong) <= allowed(0.02, share), wrong
 
 
 def test_text_of_one_case_is_not_the_text_of_another() -> None:

@@ -21,10 +21,10 @@ MEGA = 5_000_000
 
 
 def timed(text: str) -> tuple[Triage, float]:
-    """The answer and the seconds it took."""
-    start = time.perf_counter()
+    """The answer and the seconds of processor time it took: other programs do not count."""
+    start = time.process_time()
     triage = diagnose(text)
-    return triage, time.perf_counter() - start
+    return triage, time.process_time() - start
 
 
 @BOUNDED

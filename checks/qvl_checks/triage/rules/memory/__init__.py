@@ -32,7 +32,8 @@ def out_of_memory(case: Case) -> Iterator[Hit]:
         return
     if clues.engine in FOREIGN_ENGINES:
         return
-    if clues.other_model or (not clues.qwen and not ours(low)):
+    # A serving engine's buffers are its own: their sizes say nothing of transformers' attention.
+    if clues.served or clues.other_model or (not clues.qwen and not ours(low)):
         match = _CUDA_OOM.search(low)
         if match:
             yield _generic(case, case.page.line_at(match.start()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..marks import OWN_KERNELS
 from ..model import Computed
-from ..rule import FOREIGN_ENGINES, OWN_KERNELS, Case, Hit
+from ..rule import FOREIGN_ENGINES, Case, Hit
 
 _A = "attention."
 

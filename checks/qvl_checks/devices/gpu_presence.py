@@ -32,6 +32,11 @@ def without_torch_device(
     if torch.devices:
         return None
     if torch.cuda_error:
+        if host is not None and host.nvidia_devices_on_bus == 0:
+            # A build for CUDA complains of the missing driver on every machine without a card.
+            absence = without_gpu(nvml, host)
+            if absence is not None:
+                return absence
         return blocked(
             f"CUDA does not start in torch: {torch.cuda_error}",
             evidence={"cuda_error": torch.cuda_error},

@@ -11,6 +11,7 @@ from qvl_checks.devices.bf16_unsupported import bf16_unsupported
 from qvl_checks.devices.cpu_only_torch import cpu_only_torch
 from qvl_checks.devices.cuda_drivers import index_for, minimum_for
 from qvl_checks.devices.driver_too_old import driver_too_old
+from qvl_checks.devices.gpu_presence import without_torch_device
 from qvl_checks.devices.kernel_speed_facts import KernelRatio, KernelSpeedFacts
 from qvl_checks.devices.no_kernel_for_gpu import no_kernel_for_gpu
 from qvl_checks.devices.nvml_facts import Gpu, NvmlFacts
@@ -229,3 +230,21 @@ def test_which_architectures_serve_a_card(
     names: list[str], capability: tuple[int, int], expected: bool
 ) -> None:
     assert serves(names, capability) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "outcome"),
+    [
+        (HostFacts(nvidia_devices_on_bus=0), Outcome.NOT_APPLICABLE),
+        (CARD_ON_BUS, Outcome.BLOCKED),
+        (HostFacts(), Outcome.BLOCKED),
+        (None, Outcome.BLOCKED),
+    ],
+)
+def test_a_build_for_cuda_on_a_machine_without_a_card(
+    host: HostFacts | None, outcome: Outcome
+) -> None:
+    """Only a bus that was read and holds no card tells an absent card from a broken driver."""
+    torch = cuda(error="RuntimeError: Found no NVIDIA driver on your system.")
+    judgement = without_torch_device(torch, NO_DRIVER, host)
+    assert judgement is not None and judgement.outcome is outcome

@@ -16,6 +16,8 @@ from .sentences import Sentences
 
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
+#: What a text is about is said in this much of its beginning.
+TITLE_CHARACTERS = 400
 _NOTICE = re.compile(
     r"using\s+a\s+slow\s+image\s+processor\s+as(?:[\s\S]{0,420}?with\s+`?use_fast=false|"
     r"[\s\S]{0,320}?differences\s+in\s+outputs|[^\n]{0,400})|"
@@ -164,13 +166,16 @@ class Clues:
         """Another model's name, where no Qwen model is named, or where the title is about that
         one and Qwen is only compared with it.
         """
+        low = self.page.low
         if self.qwen:
-            title = self.page.low.lstrip().partition("\n")[0]
-            match = marks.OTHERS.search(title)
-            if match is None or "qwen" in title or marks.OWN_CODE.search(self.page.low):
+            match = marks.OTHERS.search(low, 0, TITLE_CHARACTERS)
+            # The first line that names a model tells which one the text is about.
+            if match is None or "\n" not in low[match.start() : max(low.find("qwen"), 0)]:
+                return None
+            if marks.OWN_CODE.search(low):
                 return None
             return match.group()
-        match = marks.OTHERS.search(self.page.low)
+        match = marks.OTHERS.search(low)
         return match.group() if match else None
 
     @cached_property

@@ -28,6 +28,7 @@ GIB = 2**30
 BUDGET_S = 120
 DEFAULTS: dict[str, Any] = {
     "images": [],
+    "videos": [],
     "text_tokens": 50,
     "new_tokens": 2,
     "batch": 1,

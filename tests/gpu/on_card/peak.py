@@ -12,7 +12,8 @@ from qvl_checks.models.build import make_config, make_inputs
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Weights, peaks and context per card, in bytes, of a full-size model with random weights.
 
-    ``request["workload"]``: images ((width, height) after resizing), text_tokens, batch, dtype,
+    ``request["workload"]``: images ((width, height) after resizing), videos ((width,
+    height, frames)), text_tokens, batch, dtype,
     attention (a name or a mapping), mode (generate, forward), new_tokens, device_map, limit_bytes
     (what the allocator of each card may reserve; None: all).
     """
@@ -63,6 +64,7 @@ def answer(model: Any, config: Any, workload: dict[str, Any], facts: dict[str, A
     inputs = make_inputs(
         config,
         images=workload["images"],
+        videos=workload["videos"],
         text_tokens=workload["text_tokens"],
         batch=workload["batch"],
         device=str(model.device),

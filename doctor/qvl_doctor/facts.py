@@ -136,6 +136,9 @@ class WorkloadFacts(Facts):
     """The load that the user states."""
 
     probe: ClassVar[str] = "engine.workload"
+    stated: bool = False
+    """Whether the user said what prompts hold and how many go together; if not, the pictures below
+    are an example, and a program may send anything."""
     images: tuple[tuple[int, int], ...] = ()
     """(width, height) in pixels, one per image."""
     videos: tuple[tuple[int, int, int], ...] = ()

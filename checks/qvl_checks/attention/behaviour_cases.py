@@ -12,6 +12,21 @@ from qvl_checks.attention.reference.prompts import Family, Row, image, text, vid
 BOTH = ("forward", "generate")
 WINDOW = 16
 WINDOWED_FAMILIES = ("qwen2_vl", "qwen2_5_vl")
+NEEDS = {
+    "text": (),
+    "image": ("image",),
+    "two images": ("image",),
+    "image, without an attention mask": ("image",),
+    "video": ("video",),
+    "video with fractional seconds": ("video",),
+    "long video": ("long video",),
+    "left-padded batch": ("batch",),
+    "left-padded batch with and without an image": ("batch",),
+    "right-padded batch": ("batch",),
+    "text after another prompt": (),
+    "image after another prompt": ("image",),
+}
+"""Run -> what a load must hold to meet it."""
 
 
 class Case(NamedTuple):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun
 from qvl_checks.attention.behaviour_words import listed, position_sentence, raised
+from qvl_checks.attention.stated_load import told
 from qvl_doctor.check import check
-from qvl_doctor.facts import ModelFacts
+from qvl_doctor.facts import ModelFacts, WorkloadFacts
 from qvl_doctor.findings import Confidence, Fix
 from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
 
 
 @check("attention.padding-changes-answers")
-def padding_changes_answers(behaviour: BehaviourFacts, model: ModelFacts) -> Judgement:
+def padding_changes_answers(
+    behaviour: BehaviourFacts, model: ModelFacts, workload: WorkloadFacts
+) -> Judgement:
     """Prompts in a padded batch against the same prompts by themselves, in float32."""
     if behaviour.reason:
         return not_applicable(behaviour.reason)
@@ -36,6 +39,14 @@ def padding_changes_answers(behaviour: BehaviourFacts, model: ModelFacts) -> Jud
             evidence=evidence,
         )
     paths = listed(case.path for case in changed)
+    if workload.stated and workload.batch == 1:
+        return passed(
+            "The stated load runs one prompt at a time, so there is no padding",
+            f"Stated: {told(workload)}. In a padded batch ({paths}) this release gives other "
+            "answers; state --batch if you use batches.",
+            confidence=Confidence.MEASURED,
+            evidence=evidence,
+        )
     return failed(
         f"Prompts in a padded batch get other answers than alone ({paths})",
         f"transformers {behaviour.transformers}, in float32, where only rounding may differ: "

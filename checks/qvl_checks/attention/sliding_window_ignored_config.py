@@ -20,6 +20,9 @@ FIRST_BAD, FIRST_GOOD = Version("4.46"), Version("4.52")
 FAMILIES = ("qwen2_vl", "qwen2_5_vl")
 DEFAULT_WINDOW = 4096
 """What the configuration class assumes when config.json has no ``sliding_window``."""
+FRAMES_PER_STEP = 2
+"""Pictures of a video that make one step in time; frames are stated in the size that the model is
+given."""
 
 
 @check("attention.sliding-window-ignored-config")
@@ -97,4 +100,7 @@ def prompt_tokens(
     for width, height in workload.images:
         new = resized(width, height, limits.unit, limits.fewest, limits.most)
         visual += new[0] * new[1] // limits.unit**2
+    for width, height, frames in workload.videos:
+        steps = -(-frames // FRAMES_PER_STEP)
+        visual += steps * round(width / limits.unit) * round(height / limits.unit)
     return workload.text_tokens + visual + workload.new_tokens

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun
 from qvl_checks.attention.behaviour_words import listed, logits_sentence, raised
-from qvl_checks.checkpoint.folder import text_part
+from qvl_checks.attention.sliding_window_ignored_config import prompt_tokens
+from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts
+from qvl_checks.checkpoint.folder import text_part, whole_number
 from qvl_doctor.check import check
-from qvl_doctor.facts import ModelFacts, TargetFacts
+from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Confidence, Fix
 from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
 
@@ -16,7 +18,11 @@ DEFAULT_WINDOW = 4096
 
 @check("attention.sliding-window-mask-wrong")
 def sliding_window_mask_wrong(
-    behaviour: BehaviourFacts, model: ModelFacts, target: TargetFacts
+    behaviour: BehaviourFacts,
+    model: ModelFacts,
+    workload: WorkloadFacts,
+    target: TargetFacts,
+    files: CheckpointFilesFacts | None = None,
 ) -> Judgement:
     """A prompt longer than a small window, with the window switched off and on."""
     if behaviour.reason:
@@ -51,6 +57,15 @@ def sliding_window_mask_wrong(
             evidence=evidence,
         )
     implementations = listed(case.implementation for case in wrong)
+    length = prompt_tokens(model, workload, files)
+    if workload.stated and whole_number(window) and length <= window:
+        return passed(
+            f"The stated prompt of {length} tokens stays within the window of {window}",
+            f"The mask of {implementations} misplaces the window in this release, which longer "
+            f"prompts meet: {_first(wrong)}.",
+            confidence=Confidence.MEASURED,
+            evidence={**evidence, "tokens": length},
+        )
     title = (
         f"The mask of {implementations} misplaces the sliding window"
         if in_use

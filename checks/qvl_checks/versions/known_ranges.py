@@ -35,7 +35,8 @@ class KnownRange(msgspec.Struct, frozen=True, kw_only=True):
     fixed: str
     """A release to move to, free of every defect of the same rule."""
     shows_in: tuple[str, ...] = ()
-    """Runs of `attention.behaviour` in which it shows."""
+    """Runs of `attention.behaviour` in which it shows; a load that meets the first has the
+    condition."""
     evidence: tuple[str, ...]
     verified_on: str
     verified_with: str

@@ -10,6 +10,7 @@ from typing import Literal
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.log_option import read_log
@@ -31,6 +32,8 @@ from qvl_doctor.target import choose
 
 DEFAULT_IMAGE = (2048, 1365)
 """A photograph of 2.8 megapixels, as people send them."""
+STATING = ("image", "images", "video", "batch")
+"""Options that say what prompts hold and how many go together."""
 
 
 @click.command(name="check")
@@ -130,6 +133,7 @@ def command(
         roots=registry.probe_roots,
         model=subject,
         workload=WorkloadFacts(
+            stated=any(_given(option) for option in STATING),
             images=(image or (() if video else (DEFAULT_IMAGE,))) * images,
             videos=video,
             text_tokens=text,
@@ -169,6 +173,12 @@ def command(
             say(f"qvl-doctor: {error}")  # a closed terminal both stops a run and cannot be told so
             code = EXIT_INTERRUPTED
     return code if stop.asked_at is None else EXIT_INTERRUPTED
+
+
+def _given(option: str) -> bool:
+    """Whether the user gave this option, be it with its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.COMMANDLINE
 
 
 def _rehearse(registry: Registry, formats: tuple[str, ...], policy: Policy) -> None:

@@ -86,7 +86,7 @@ NOT_RUN = BehaviourFacts(reason="the model is not of a family whose architecture
 
 
 def positions(facts: BehaviourFacts | None, target: TargetFacts, release: str = "4.99.0") -> Any:
-    return wrong_position_ids.judge(installed(release), MODEL, target, facts)
+    return wrong_position_ids.judge(installed(release), MODEL, WorkloadFacts(), target, facts)
 
 
 def installed(release: str) -> PackagesFacts:
@@ -159,7 +159,7 @@ def test_a_harmless_offset_passes_whatever_the_table_says(target: TargetFacts) -
 
 def test_padding_that_changes_answers() -> None:
     judgement = padding_changes_answers.judge(
-        behaviour(SOUND, wrong(BATCH, MISPLACED, MOVED, from_alone=0.65)), MODEL
+        behaviour(SOUND, wrong(BATCH, MISPLACED, MOVED, from_alone=0.65)), MODEL, WorkloadFacts()
     )
     assert judgement.outcome is Outcome.FAIL
     assert "0.7 off" in judgement.cause and "token 11" in judgement.cause
@@ -167,7 +167,7 @@ def test_padding_that_changes_answers() -> None:
 
 def test_answers_that_are_not_finite_are_other_answers() -> None:
     facts = behaviour(msgspec.structs.replace(BATCH, from_alone=None))
-    assert padding_changes_answers.judge(facts, MODEL).outcome is Outcome.FAIL
+    assert padding_changes_answers.judge(facts, MODEL, WorkloadFacts()).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_answers_that_are_not_finite_are_other_answers() -> None:
     ],
 )
 def test_padding_that_does_not(facts: BehaviourFacts, outcome: Outcome) -> None:
-    assert padding_changes_answers.judge(facts, MODEL).outcome is outcome
+    assert padding_changes_answers.judge(facts, MODEL, WorkloadFacts()).outcome is outcome
 
 
 # the sliding window
@@ -189,7 +189,7 @@ def test_padding_that_does_not(facts: BehaviourFacts, outcome: Outcome) -> None:
 
 def with_window(facts: BehaviourFacts, target: TargetFacts, **config: Any) -> Any:
     model = msgspec.structs.replace(MODEL, config={**MODEL.config, **config})
-    return sliding_window_mask_wrong.judge(facts, model, target)
+    return sliding_window_mask_wrong.judge(facts, model, WorkloadFacts(), target)
 
 
 IN_EVERY_LAYER = msgspec.structs.replace(OFF, kind="text", cause="sliding window in every layer")

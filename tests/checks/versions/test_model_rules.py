@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from qvl_checks.models.catalogue import resolve
 from qvl_checks.versions.dtype_keyword_renamed import dtype_keyword_renamed
 from qvl_checks.versions.known_ranges import known_ranges
 from qvl_checks.versions.model_class_missing import model_class_missing
@@ -19,7 +20,7 @@ from qvl_checks.versions.releases import first_release, python_for, requirement_
 from qvl_checks.versions.transformers_surface_facts import TransformersSurfaceFacts
 from qvl_checks.versions.unknown_model_type import unknown_model_type
 from qvl_checks.versions.wrong_position_ids import wrong_position_ids
-from qvl_doctor.facts import ModelFacts, TargetFacts
+from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Outcome
 
 OLD = TransformersSurfaceFacts(
@@ -132,14 +133,20 @@ def test_wrong_position_ids(
 ) -> None:
     model = ModelFacts(name="x", source="folder", model_type=model_type, family="Qwen")
     judgement = wrong_position_ids.judge(
-        packages=packages(transformers=version), model=model, target=target
+        packages=packages(transformers=version),
+        model=model,
+        workload=WorkloadFacts(),
+        target=target,
     )
     assert len(judgement.evidence.get("defects", ())) == conditions
     assert judgement.outcome is (Outcome.FAIL if conditions else Outcome.PASS)
     for fix in judgement.fixes:
         release = fix.command[-1].split("==")[1]
         cured = wrong_position_ids.judge(
-            packages=packages(transformers=release), model=model, target=target
+            packages=packages(transformers=release),
+            model=model,
+            workload=WorkloadFacts(),
+            target=target,
         )
         kept = {row["condition"] for row in cured.evidence.get("defects", ())}
         promised = fix.summary.partition("right for ")[2].partition(", but not for ")[0]
@@ -150,12 +157,64 @@ def test_wrong_position_ids(
 def test_wrong_position_ids_elsewhere(target: TargetFacts, packages: Any) -> None:
     qwen3 = ModelFacts(name="x", source="folder", model_type="qwen3_vl", family="Qwen3-VL")
     other = wrong_position_ids.judge(
-        packages=packages(transformers="5.4.0"), model=qwen3, target=target
+        packages=packages(transformers="5.4.0"),
+        model=qwen3,
+        workload=WorkloadFacts(),
+        target=target,
     )
     assert other.outcome is Outcome.NOT_APPLICABLE
     qwen2 = msgspec.structs.replace(qwen3, model_type="qwen2_vl")
-    nothing = wrong_position_ids.judge(packages=PackagesFacts(), model=qwen2, target=target)
+    nothing = wrong_position_ids.judge(
+        packages=PackagesFacts(), model=qwen2, workload=WorkloadFacts(), target=target
+    )
     assert nothing.outcome is Outcome.BLOCKED
+
+
+VIDEO_CONDITIONS = ["videos", "videos with a fractional time step"]
+PICTURE = WorkloadFacts(stated=True, images=((1024, 768),))
+
+
+@pytest.mark.parametrize(
+    ("version", "workload", "conditions"),
+    [
+        ("5.23.0", WorkloadFacts(), ["videos with more time steps than merged rows and columns"]),
+        ("5.23.0", PICTURE, []),
+        ("5.23.0", WorkloadFacts(stated=True, videos=((420, 364, 16),)), []),
+        # 10 seconds at 2 frames per second: 9 steps of 2 against 15 columns.
+        (
+            "5.23.0",
+            WorkloadFacts(stated=True, videos=((420, 364, 20),)),
+            ["videos with more time steps than merged rows and columns"],
+        ),
+        ("4.55.0", PICTURE, []),
+        (
+            "4.55.0",
+            msgspec.structs.replace(PICTURE, batch=4),
+            ["batches with left padding"],
+        ),
+        ("5.4.0", PICTURE, ["still images"]),
+        ("5.4.0", WorkloadFacts(stated=True, videos=((420, 364, 4),)), VIDEO_CONDITIONS),
+    ],
+)
+def test_a_position_defect_counts_where_the_stated_load_meets_it(
+    version: str,
+    workload: WorkloadFacts,
+    conditions: list[str],
+    target: TargetFacts,
+    packages: Any,
+) -> None:
+    model = resolve("Qwen2.5-VL-7B")
+    assert model is not None
+    judgement = wrong_position_ids.judge(
+        packages=packages(transformers=version), model=model, workload=workload, target=target
+    )
+    assert judgement.outcome is (Outcome.FAIL if conditions else Outcome.PASS)
+    assert len(judgement.evidence["defects"]) >= 1, "what the release has is kept"
+    if conditions:
+        assert judgement.title.endswith(", ".join(conditions))
+        assert ("--video" in judgement.cause) is not workload.stated
+    else:
+        assert "Stated: " in judgement.cause and "Not right in this release" in judgement.cause
 
 
 def test_every_known_range_has_provenance_and_a_cure() -> None:

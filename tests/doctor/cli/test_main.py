@@ -103,6 +103,24 @@ def test_judging_saved_facts_again_gives_the_same_findings(tmp_path: Path) -> No
     assert one == two
 
 
+@pytest.mark.parametrize(
+    ("options", "stated"),
+    [
+        ((), False),
+        (("--text", "900"), False),
+        (("--image", "640x480"), True),
+        (("--batch", "1"), True),
+    ],
+)
+def test_what_the_user_said_of_the_load_is_recorded(
+    options: tuple[str, ...], stated: bool, tmp_path: Path
+) -> None:
+    doctor("check", "--only", "devices.cpu-only-torch", "--level", "quick", "--output", "one",
+           "--model", "Qwen2.5-VL-7B", *options, cwd=tmp_path)  # fmt: skip
+    facts = json.loads((tmp_path / "one/facts.json").read_text())
+    assert facts["probes"]["engine.workload"]["data"]["stated"] is stated
+
+
 def test_an_unwritable_working_directory_still_gives_a_report(tmp_path: Path) -> None:
     run = doctor("check", "--only", "versions", "--level", "quick", cwd=Path("/proc"),
                  TMPDIR=str(tmp_path))  # fmt: skip

@@ -12,11 +12,11 @@ _VISION_FRAME = re.compile(
     r"visionsdpaattention|visionblock|visiontransformer|visual\.blocks|"
     r"f\.scaled_dot_product_attention\(q, k, v"
     r"|matmul\(q, k\.transpose|attn_outputs = \[|hidden_states \+ self\.attn\(|"
-    r"self\.visual\b|get_image_features|get_video_features"
+    r"self\.visual\b|get_image_features|get_video_features|attn_output, _ = attention_interface"
 )
 _TEXT_FRAME = re.compile(
     r"decoder_layer\(|self\.self_attn\(|query_states, key_states\.transpose|"
-    r"decoderlayer|language_model\.layers"
+    r"decoderlayer|language_model\.layers|attn_output, attn_weights = attention_interface"
 )
 _LOGITS_FRAME = re.compile(
     r"self\.lm_head\(|logits\.float\(\)|logits = logits\.float|"

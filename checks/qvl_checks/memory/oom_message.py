@@ -15,6 +15,8 @@ from typing import NamedTuple
 GIB = 2**30
 ALLOCATOR_GRAIN = 2 * 2**20
 """The CUDA allocator rounds a large request up to this before it prints it."""
+CUDA_CONTEXT = GIB
+"""What a process takes of a card besides its tensors: the context, the libraries' workspaces."""
 SHARED_SEGMENT = 20 * 2**20
 """What the CUDA allocator creates, and prints, for a request of more than 1 and up to 10 MiB."""
 
@@ -131,6 +133,10 @@ class Message(NamedTuple):
         the message cannot tell."""
         if self.capacity and self.free and self.this_process:
             mine = self.this_process.middle + self.free.middle
+            return max(0, self.capacity.middle - mine)
+        if self.capacity and self.free and self.reserved and not self.other_processes:
+            # torch 2.0 names no process: the rest of the card is theirs and this one's context.
+            mine = self.reserved.middle + self.free.middle + CUDA_CONTEXT
             return max(0, self.capacity.middle - mine)
         if not (self.other_processes and self.allocated and self.idle):
             return None

@@ -184,7 +184,15 @@ def test_memory_of_others() -> None:
     held = parse(TORCH_2_5).held_by_others
     assert held is not None
     assert held / GIB == pytest.approx(47.27 - 3.14 - 0.01, abs=0.02)
-    assert parse(TORCH_2_0).held_by_others is None
+
+
+def test_what_torch_2_0_leaves_unexplained_belongs_to_others() -> None:
+    held = parse(TORCH_2_0).held_by_others
+    assert held is not None
+    assert held / GIB == pytest.approx(23.69 - 8.10 - 3.06 - 1, abs=0.02)
+    alone = parse(TORCH_2_0.replace("3.06 GiB free", "15.00 GiB free")).held_by_others
+    assert alone == 0
+    assert parse("(GPU 0; 23.69 GiB total capacity; 3.06 GiB free)").held_by_others is None
 
 
 def test_the_only_process_listed_is_this_one_under_the_id_outside_its_container() -> None:

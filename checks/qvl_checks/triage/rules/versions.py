@@ -45,6 +45,7 @@ _ALWAYS = {
 }
 _REQUIRES: tuple[tuple[str, str], ...] = (
     ("requires `accelerate`", "accelerate"),
+    ("name 'init_empty_weights' is not defined", "accelerate"),
     ("or a `device_map` requires Accelerate", "accelerate"),
     ("requires accelerate >", "accelerate"),
     ("requires Accelerate: `pip install", "accelerate"),

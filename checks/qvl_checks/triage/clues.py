@@ -7,7 +7,7 @@ from functools import cached_property
 
 from packaging.version import InvalidVersion, Version
 
-from . import marks, quantities
+from . import marks, quantities, subject
 from .knowledge import Family, Size, knowledge
 from .lexicon import CONCEPTS
 from .model import Environment
@@ -16,8 +16,6 @@ from .sentences import Sentences
 
 #: Prose is short; the concepts of a long log are read from this much of its end.
 CONCEPT_CHARACTERS = 60_000
-#: What a text is about is said in this much of its beginning.
-TITLE_CHARACTERS = 400
 _NOTICE = re.compile(
     r"using\s+a\s+slow\s+image\s+processor\s+as(?:[\s\S]{0,420}?with\s+`?use_fast=false|"
     r"[\s\S]{0,320}?differences\s+in\s+outputs|[^\n]{0,400})|"
@@ -108,6 +106,11 @@ class Clues:
             at = prose.find(wanted, at + 1)
         return None
 
+    @cached_property
+    def own(self) -> str:
+        """The text in lower case without the names of models that are not at hand."""
+        return subject.own(self.page.low)
+
     def families_in(self, low: str) -> list[str]:
         """Model types of the families named in a lower-cased text, in the order of
         `marks.FAMILIES`.
@@ -124,7 +127,7 @@ class Clues:
     @cached_property
     def families(self) -> tuple[str, ...]:
         """Model types of the families named in the text, in the order of `marks.FAMILIES`."""
-        found = self.families_in(self.page.low)
+        found = self.families_in(self.own)
         if not found and self.environment.model_type in knowledge().families:
             found.append(str(self.environment.model_type))
         return tuple(found)
@@ -137,19 +140,17 @@ class Clues:
     @cached_property
     def legacy(self) -> bool:
         """Is it about the first generation, Qwen-VL and Qwen-VL-Chat?"""
-        return not self.families and marks.LEGACY.search(self.page.low) is not None
+        return not self.families and marks.LEGACY.search(self.own) is not None
 
     @cached_property
     def qwen_vl(self) -> bool:
         """Does anything in the text point to a Qwen-VL model?"""
-        return (
-            bool(self.families) or self.legacy or marks.VL_MARKS.search(self.page.low) is not None
-        )
+        return bool(self.families) or self.legacy or marks.VL_MARKS.search(self.own) is not None
 
     @cached_property
     def qwen(self) -> bool:
         """Does the text name any Qwen model?"""
-        return self.qwen_vl or marks.ANY_QWEN.search(self.page.low) is not None
+        return self.qwen_vl or marks.ANY_QWEN.search(self.own) is not None
 
     @cached_property
     def text_qwen(self) -> bool:
@@ -166,17 +167,14 @@ class Clues:
         """Another model's name, where no Qwen model is named, or where the title is about that
         one and Qwen is only compared with it.
         """
-        low = self.page.low
-        if self.qwen:
-            match = marks.OTHERS.search(low, 0, TITLE_CHARACTERS)
-            # The first line that names a model tells which one the text is about.
-            if match is None or "\n" not in low[match.start() : max(low.find("qwen"), 0)]:
-                return None
-            if marks.OWN_CODE.search(low):
-                return None
-            return match.group()
-        match = marks.OTHERS.search(low)
-        return match.group() if match else None
+        return subject.other_model(self.page.low, self.own, self.qwen)
+
+    @cached_property
+    def tells_of_none(self) -> bool:
+        """Release notes, or documentation: does it tell of no failure that somebody had?"""
+        if subject.tells_of_changes(self.page):
+            return True
+        return subject.instructs(self.page) and not self.concept("trouble")
 
     @cached_property
     def engine(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import chinese
+from .admission import admits
 from .advice import ADVICE
 from .clues import Clues
 from .language import Language, Wanted, language_of
@@ -55,7 +56,7 @@ def _read(page: Page, environment: Environment | None) -> tuple[Case, list[Hit]]
     hits = [hit for rule in RULES if (hit := apply(rule, case)) is not None]
     for detector in DETECTORS:
         hits.extend(detector(case))
-    return case, rank(hits)
+    return case, rank([hit for hit in hits if admits(case, hit)])
 
 
 def _best(hits: list[Hit]) -> float:

@@ -49,14 +49,18 @@ ANY_QWEN = re.compile(
     r"qwen(?![\d.]{0,4}[-_ ]?(?:image|audio|tts|asr|coder|agent|edit))|qwq|通义", re.ASCII
 )
 #: A text model of the same house, and what is said only of models that see.
-TEXT_QWEN = re.compile(r"qwen[-_ ]?(?:1\.5|2|2\.5|3)[-_ ]?\d{1,3}(?:\.\d)?b(?![a-z])", re.ASCII)
+TEXT_QWEN = re.compile(
+    r"qwen[-_ ]?(?:1\.5|2|2\.5|3)[-_ ]?\d{1,3}(?:\.\d)?b(?![a-z])|\bqwq\b|"
+    r"qwen[23](?:_?moe)?(?:forcausallm|decoderlayer|model\b)|models[/.\\]qwen[23](?:_moe)?[/.\\]",
+    re.ASCII,
+)
 SEEING = re.compile(
     r"\bvl|vision|visual|image|picture|photo|video|multi-?modal|pixel|grounding|\bocr|图|视|画面|多模态"
 )
-#: Code and files of a Qwen-VL model: a text with these is about it, whatever its title names.
+#: Code and files of a Qwen-VL model: a text with these is about it, whatever its title names. Its
+#: helpers (qwen_vl_utils) serve other models, too.
 OWN_CODE = re.compile(
-    r"qwen\w{0,8}(?:forconditional|processor|config|model\b|image)|qwen\w{0,6}_vl\b|qwen/qwen|"
-    r"process_vision_info|qwen_vl_utils",
+    r"qwen\w{0,8}(?:forconditional|processor|config|model\b|image)|qwen\w{0,6}_vl\b|qwen/qwen",
     re.ASCII,
 )
 OTHERS = re.compile(

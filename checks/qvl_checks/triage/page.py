@@ -20,6 +20,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .programs import comment, is_program, without_templates
+
 HEAD_CHARACTERS = 48_000
 TAIL_CHARACTERS = 128_000
 MIDDLE_CHARACTERS = 64_000
@@ -125,6 +127,8 @@ def _clean_line(line: str) -> str:
     if len(line) > LINE_CHARACTERS:
         half = LINE_CHARACTERS // 2
         line = f"{line[:half]} … {line[-half:]}"
+    if "{" in line:
+        line = without_templates(line)
     return line.rstrip()
 
 
@@ -220,6 +224,8 @@ def read_lines(text: str) -> Lines:
         if line.strip():
             plain = plain.rstrip("\r")
             lines.append(Line(number, line, len(plain), plain.endswith(" ")))
+    if is_program([line.text for line in lines]):
+        return [line._replace(text=comment(line.text)) for line in lines]
     return lines
 
 

@@ -42,6 +42,21 @@ OF_THE_ENGINE = frozenset(
 )
 
 
+#: Clues that a condition can name.
+CLUES = frozenset(
+    {
+        "qwen",
+        "qwen_vl",
+        "text_qwen",
+        "legacy",
+        "other_model",
+        "old_gpu",
+        "served",
+        "engine_any",
+    }
+)
+
+
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`says`: any of these phrases (see `Page.says`). `needs`, `unless`: conditions (see `holds`).
     `together`: concepts and words that one sentence has to hold (see `together`).
@@ -98,7 +113,7 @@ def _one(case: Case, condition: str) -> tuple[bool, int | None]:
         return clues.engine == value, None
     if kind == "family":
         return value in clues.families, None
-    if kind in ("qwen", "qwen_vl", "legacy", "other_model", "old_gpu", "served", "engine_any"):
+    if kind in CLUES:
         return bool(clues.engine if kind == "engine_any" else getattr(clues, kind)), None
     line = clues.concept_line(kind)
     return line is not None, line
@@ -109,7 +124,7 @@ def holds(case: Case, condition: str) -> tuple[bool, int | None]:
 
     A part is a concept of the lexicon, ``word:beginning of a word`` (or words),
     ``engine:name``, ``engine_any``, ``family:model_type``, ``qwen``,
-    ``qwen_vl``, ``legacy``, ``other_model``, ``old_gpu`` or ``served``.
+    ``qwen_vl``, ``text_qwen``, ``legacy``, ``other_model``, ``old_gpu`` or ``served``.
     """
     for part in condition.split("|"):
         true, line = _one(case, part)

@@ -1,0 +1,27 @@
+"""Which causes a text can have at all, by what it is about."""
+
+from __future__ import annotations
+
+from .marks import IN_TRANSFORMERS
+from .rule import FOREIGN_ENGINES, Case, Hit
+
+#: Topics about the model itself: its messages mean something else where another model runs.
+OF_THE_MODEL = ("images.", "video.", "checkpoint.chat-template-missing")
+#: Topics that a symptom tells of only where a model that sees runs in transformers.
+TOLD_OF_THE_MODEL = (*OF_THE_MODEL, "memory.", "generation.", "checkpoint.")
+#: True wherever memory ran out.
+GENERIC = "memory.generic-out-of-memory"
+
+
+def admits(case: Case, hit: Hit) -> bool:
+    """Can this cause be the one of a text that is about what this one is about?"""
+    clues = case.clues
+    elsewhere = clues.other_model is not None or clues.text_qwen
+    foreign = clues.engine in FOREIGN_ENGINES and not IN_TRANSFORMERS.search(case.page.low)
+    if foreign and hit.id.startswith(TOLD_OF_THE_MODEL) and hit.id != GENERIC:
+        return False
+    if hit.by_message:
+        return not (elsewhere and hit.id.startswith(OF_THE_MODEL))
+    if elsewhere and hit.id.startswith(TOLD_OF_THE_MODEL) and hit.id != GENERIC:
+        return False
+    return not clues.tells_of_none

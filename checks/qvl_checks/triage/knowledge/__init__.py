@@ -57,6 +57,7 @@ class Knowledge(msgspec.Struct, frozen=True):
 
     families: dict[str, Family]
     auto_classes: dict[str, AutoClass]
+    processor_attributes: dict[str, str]
     gpus: dict[str, float]
 
 
@@ -68,6 +69,7 @@ def knowledge() -> Knowledge:
     return Knowledge(
         {**{model_type: _family(model_type) for model_type in families()}, **relatives},
         msgspec.convert(facts["auto_classes"], dict[str, AutoClass]),
+        msgspec.convert(facts["processor_attributes"], dict[str, str]),
         msgspec.convert(facts["gpus"], dict[str, float]),
     )
 

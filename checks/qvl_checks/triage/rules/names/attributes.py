@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...knowledge import Family
+from packaging.version import Version
+
+from ...knowledge import Family, knowledge
 from ...model import Computed
 from ...page import fold
 from ...rule import Case, Hit
-from .classes import family_of
+from .classes import family_of, upgrade
 
 _ATTRIBUTE = re.compile(
     r"['\"`]?(\w*qwen\w{0,80})['\"`]?(?:\s{1,3}object)?\s{1,3}has no attribute\s{1,"
@@ -64,11 +66,23 @@ _VISION_FIELDS = {
 }
 FIELDS = frozenset(_TEXT_FIELDS | _MOVED | _VISION_FIELDS)
 """Every attribute that a message is read for."""
+_NESTED = re.compile(r"['\"`]?dict['\"`]? object has no attribute ['\"`]?model_type")
 _SKEW_CLASS = re.compile(r"tokenizer|processor")
 
 
 def attributes(case: Case) -> Iterator[Hit]:
     """``'Qwen… object' has no attribute …``: which class lacks what decides."""
+    nested = _NESTED.search(case.page.low)
+    if nested and case.clues.family:
+        # A nested configuration of a type that the release does not know stays a plain dict.
+        yield Hit(
+            "versions.unknown-model-type",
+            82,
+            [case.page.line_at(nested.start())],
+            {"minimum_transformers": case.clues.family.since},
+            [f"{case.clues.family.name} needs transformers {case.clues.family.since} or newer."],
+            [upgrade(case.clues.family.since)],
+        )
     matches = list(_ATTRIBUTE.finditer(case.page.low))
     for match in matches[-4:]:
         owner, name = match.group(1), match.group(2)
@@ -156,7 +170,11 @@ def _skew(
         "get_num_of_image_patches",
         "get_num_video_tokens",
     ):
-        facts = {**computed, **({"minimum_transformers": family[1].since} if family else {})}
-        yield Hit("versions.framework-model-skew", 92, [line], facts)
+        floors = [family[1].since] if family else []
+        if name in knowledge().processor_attributes:
+            floors.append(knowledge().processor_attributes[name])
+        if floors:
+            computed = {**computed, "minimum_transformers": max(floors, key=Version)}
+        yield Hit("versions.framework-model-skew", 92, [line], computed)
     elif name in ("max_pixels", "min_pixels") and "imageprocessor" in owner:
         yield Hit("images.pixel-limit-ignored", 70, [line], computed)

@@ -137,6 +137,10 @@ def _classify_import(case: Case, name: str, module: str, line: int) -> Iterator[
         and case.clues.qwen
     ):
         yield Hit("versions.framework-model-skew", 84, [line], {"name": name, "module": module})
+    elif module.startswith("transformers.modeling_") and case.clues.qwen_vl:
+        yield Hit("versions.removed-private-classes", 72, [line], {"name": name, "module": module})
+    elif module.startswith("transformers.") and case.clues.qwen_vl:
+        yield Hit("versions.framework-model-skew", 62, [line], {"name": name, "module": module})
 
 
 def imports(case: Case) -> Iterator[Hit]:

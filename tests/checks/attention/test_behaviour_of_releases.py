@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.attention.behaviour_cases import NEEDS
 from qvl_checks.attention.behaviour_cases import cases as asked
 from qvl_checks.attention.behaviour_facts import BEHAVIOUR, BehaviourFacts
@@ -27,7 +26,6 @@ from qvl_checks.versions.wrong_position_ids import wrong_position_ids
 from qvl_doctor.facts import ModelFacts, ProbeStatus, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
-from qvl_doctor.running.client import AgentClient
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,7 +33,6 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 RECORDS = sorted((HERE / "behaviour").glob("*.json"))
 EXPECTED = tomllib.loads((HERE / "behaviour" / "expected.toml").read_text(encoding="utf-8"))
 NOT_STATED = WorkloadFacts()
@@ -70,17 +67,12 @@ def judged(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Qwen2-VL-7B", "Qwen2.5-VL-7B", "Qwen3-VL-8B"])
 def test_the_target_of_the_tests_does_what_its_release_was_recorded_to_do(
-    name: str, target: TargetFacts
+    name: str, target: TargetFacts, shared_agent: SharedAgent
 ) -> None:
     model = resolve(name)
     assert model is not None
-    client = AgentClient(TARGET, {"qvl_checks": str(Path(qvl_checks.__file__).parent)})
-    try:
-        for module in ("torch", "transformers"):
-            assert client.import_module(module, 120).status is ProbeStatus.OK
-        record = client.run(BEHAVIOUR.entry, {"model": msgspec.to_builtins(model)}, 240)
-    finally:
-        client.close()
+    record = shared_agent.run(BEHAVIOUR.entry, {"model": msgspec.to_builtins(model)}, 240)
+    assert record.status is ProbeStatus.OK, record.reason
     facts = msgspec.convert(record.data, BehaviourFacts)
     expected = EXPECTED[facts.transformers][name]
     verdicts = judged(facts, model, target)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.attention.behaviour_facts import BEHAVIOUR, BehaviourFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 FAMILIES = [
     "Qwen2.5-VL-7B",
     "Qwen3-VL-8B",
@@ -153,22 +145,14 @@ patches_turned = replaced(MODULE, "get_vision_position_ids", columns_first)
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    """One agent for all, as in a real run; a package of faults beside ours."""
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "behaviour.py").write_text(FAULTS)
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With faults of behaviour."""
+    shared_agent.plant("behaviour", FAULTS)
+    return shared_agent
 
 
 def behaviour(
-    client: AgentClient, model: str = "Qwen2.5-VL-7B", entry: str = BEHAVIOUR.entry
+    client: SharedAgent, model: str = "Qwen2.5-VL-7B", entry: str = BEHAVIOUR.entry
 ) -> BehaviourFacts:
     request = {"model": msgspec.to_builtins(resolve(model)), "workload": {}}
     record = client.run(entry, request, 240)
@@ -176,8 +160,8 @@ def behaviour(
     return msgspec.convert(record.data, BehaviourFacts)
 
 
-def faulty(client: AgentClient, fault: str) -> BehaviourFacts:
-    return behaviour(client, entry=f"faulty.behaviour:{fault}")
+def faulty(client: SharedAgent, fault: str) -> BehaviourFacts:
+    return behaviour(client, entry=f"planted.behaviour:{fault}")
 
 
 def names(facts: BehaviourFacts, what: str) -> set[str]:
@@ -199,7 +183,7 @@ def causes(facts: BehaviourFacts, *cases: str, path: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_the_reference_agrees_with_the_installed_code(client: AgentClient, model: str) -> None:
+def test_the_reference_agrees_with_the_installed_code(client: SharedAgent, model: str) -> None:
     facts = behaviour(client, model)
     assert not [case for case in facts.cases if case.reason]
     assert names(facts, "positions") == names(facts, "logits") == set()
@@ -229,7 +213,7 @@ def the_text_behind_a_long_video_is_misplaced(facts: BehaviourFacts) -> None:
 
 
 @pytest.mark.slow
-def test_decoding_one_position_further_is_seen_there_only(client: AgentClient) -> None:
+def test_decoding_one_position_further_is_seen_there_only(client: SharedAgent) -> None:
     facts = faulty(client, "decoding")
     assert {case.path for case in facts.cases if case.positions()} - {"forward"} == {"generate"}
     row = next(case.positions() for case in facts.cases if case.name == "text" and case.differences)
@@ -239,7 +223,7 @@ def test_decoding_one_position_further_is_seen_there_only(client: AgentClient) -
 
 
 @pytest.mark.slow
-def test_swapped_height_and_width_are_named(client: AgentClient) -> None:
+def test_swapped_height_and_width_are_named(client: SharedAgent) -> None:
     facts = faulty(client, "swapped")
     row = next(case.positions() for case in facts.cases if case.name == "image")
     assert row is not None
@@ -248,7 +232,7 @@ def test_swapped_height_and_width_are_named(client: AgentClient) -> None:
     assert "text" not in names(facts, "positions")
 
 
-def test_visible_padding_changes_answers(client: AgentClient) -> None:
+def test_visible_padding_changes_answers(client: SharedAgent) -> None:
     facts = faulty(client, "unmasked")
     left = [case for case in facts.cases if case.padding == "left"]
     assert left and all((case.from_alone or 0.0) > 1e-2 for case in left)
@@ -256,7 +240,7 @@ def test_visible_padding_changes_answers(client: AgentClient) -> None:
 
 
 @pytest.mark.slow
-def test_a_mask_that_is_not_causal_is_named(client: AgentClient) -> None:
+def test_a_mask_that_is_not_causal_is_named(client: SharedAgent) -> None:
     facts = faulty(client, "non_causal")
     # While decoding, one token at a time, a mask has nothing to hide.
     assert causes(facts, "text", "image", path="forward") == {"not causal"}
@@ -273,7 +257,7 @@ def test_a_mask_that_is_not_causal_is_named(client: AgentClient) -> None:
     ],
 )
 def test_a_tower_that_sees_something_else_is_seen(
-    client: AgentClient, fault: str, cause: str
+    client: SharedAgent, fault: str, cause: str
 ) -> None:
     facts = faulty(client, fault)
     assert {run.cause for run in facts.vision} == {cause}
@@ -281,12 +265,12 @@ def test_a_tower_that_sees_something_else_is_seen(
     assert causes(facts, "two images") == {"vision"}
 
 
-def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+def test_an_unknown_family_is_said_to_be_unknown(client: SharedAgent) -> None:
     record = client.run(BEHAVIOUR.entry, {"model": {"model_type": "other"}}, 30.0)
     assert "not of a family" in record.data["reason"]
 
 
-def test_a_rope_that_the_reference_does_not_know_is_said(client: AgentClient) -> None:
+def test_a_rope_that_the_reference_does_not_know_is_said(client: SharedAgent) -> None:
     model = msgspec.to_builtins(resolve("Qwen2.5-VL-7B"))
     model["tiny_config"]["rope_scaling"] = {"type": "yarn", "factor": 4.0}
     record = client.run(BEHAVIOUR.entry, {"model": model}, 60.0)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import QVL_CHECKS, SharedAgent
 
-import qvl_checks
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.drift_facts import DRIFT, DriftFacts
 from qvl_checks.attention.model_drift_facts import MODEL_DRIFT, ModelDriftFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus, WorkloadFacts
-from qvl_doctor.running.client import AgentClient
-
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 
 NON_CAUSAL = """
 import pathlib, shutil, tempfile
@@ -40,24 +33,10 @@ def run(request):
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package whose probe runs ours with a cure that lacks its mask."""
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "non_causal.py").write_text(NON_CAUSAL)
-    return package
-
-
-@pytest.fixture(scope="module")
-def client(faulty: Path) -> Iterator[AgentClient]:
-    """One agent for all, as in a real run."""
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(faulty)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With a cure that lacks its mask."""
+    shared_agent.plant("non_causal", NON_CAUSAL)
+    return shared_agent
 
 
 def request(model: str, level: str = "quick", **workload: Any) -> dict[str, Any]:
@@ -69,14 +48,14 @@ def request(model: str, level: str = "quick", **workload: Any) -> dict[str, Any]
     }
 
 
-def drift(client: AgentClient, **wishes: Any) -> DriftFacts:
+def drift(client: SharedAgent, **wishes: Any) -> DriftFacts:
     record = client.run(DRIFT.entry, request("Qwen2.5-VL-7B", **wishes), DRIFT.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     return msgspec.convert(record.data, DriftFacts)
 
 
 def model_drift(
-    client: AgentClient, model: str = "Qwen2.5-VL-7B", entry: str = MODEL_DRIFT.entry, **wishes: Any
+    client: SharedAgent, model: str = "Qwen2.5-VL-7B", entry: str = MODEL_DRIFT.entry, **wishes: Any
 ) -> ModelDriftFacts:
     record = client.run(entry, request(model, **wishes), MODEL_DRIFT.budget_s)
     assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
@@ -87,7 +66,7 @@ def errors(facts: DriftFacts, name: str, dtype: str = "bfloat16") -> dict[float,
     return {cell.offset: cell.error for cell in facts.of(name, dtype)}
 
 
-def test_the_installed_eager_follows_the_spacing_of_bfloat16(client: AgentClient) -> None:
+def test_the_installed_eager_follows_the_spacing_of_bfloat16(client: SharedAgent) -> None:
     facts = drift(client)
     assert facts.origins["eager"].endswith("modeling_qwen2_5_vl.eager_attention_forward")
     assert facts.head_dim == 128
@@ -99,7 +78,7 @@ def test_the_installed_eager_follows_the_spacing_of_bfloat16(client: AgentClient
         assert max(error or 9.9 for error in errors(facts, sound).values()) < 0.004
 
 
-def test_float16_logits_overflow_in_eager_only(client: AgentClient) -> None:
+def test_float16_logits_overflow_in_eager_only(client: SharedAgent) -> None:
     facts = drift(client)
     last = facts.of("eager", "float16")[-1]
     assert last.offset * 128**0.5 > 65504
@@ -110,16 +89,16 @@ def test_float16_logits_overflow_in_eager_only(client: AgentClient) -> None:
     assert all(cell.nonfinite == 0 for cell in facts.of(CURE, "float16"))
 
 
-def test_the_same_machine_gives_the_same_numbers(client: AgentClient) -> None:
+def test_the_same_machine_gives_the_same_numbers(client: SharedAgent) -> None:
     assert drift(client) == drift(client)
 
 
-def test_float32_is_measured_when_the_workload_asks_for_it(client: AgentClient) -> None:
+def test_float32_is_measured_when_the_workload_asks_for_it(client: SharedAgent) -> None:
     facts = drift(client, dtype="float32")
     assert max(error or 9.9 for error in errors(facts, "eager", "float32").values()) < 0.001
 
 
-def test_the_cure_is_measured_as_it_is_printed(client: AgentClient) -> None:
+def test_the_cure_is_measured_as_it_is_printed(client: SharedAgent) -> None:
     facts = model_drift(client, attention="eager")
     assert facts.selected == "eager"
     assert facts.has_key_bias
@@ -135,13 +114,13 @@ def test_the_cure_is_measured_as_it_is_printed(client: AgentClient) -> None:
     compile(f"{facts.cure_source}\n{facts.cure_use}", "<printed>", "exec")
 
 
-def test_a_cure_without_its_mask_is_seen_not_to_be_causal(client: AgentClient) -> None:
-    facts = model_drift(client, entry="faulty.non_causal:run")
+def test_a_cure_without_its_mask_is_seen_not_to_be_causal(client: SharedAgent) -> None:
+    facts = model_drift(client, entry="planted.non_causal:run")
     assert facts.causal[CURE] is False
     assert facts.causal["sdpa"] is True
 
 
-def test_the_drift_grows_with_what_is_planted(client: AgentClient) -> None:
+def test_the_drift_grows_with_what_is_planted(client: SharedAgent) -> None:
     facts = model_drift(client, level="standard")
     eager = [cell.from_float32.error or 0.0 for cell in facts.of("eager")]
     assert eager[0] < 0.03
@@ -161,7 +140,7 @@ def test_the_drift_grows_with_what_is_planted(client: AgentClient) -> None:
         assert (way.from_float32.error or 9.9) < 0.03
 
 
-def test_float16_overflow_is_run_through_the_model(client: AgentClient) -> None:
+def test_float16_overflow_is_run_through_the_model(client: SharedAgent) -> None:
     facts = model_drift(client, attention="eager", dtype="float16")
     assert facts.of("eager")[-1].from_float32.nonfinite > 0
     assert facts.of(CURE)[-1].from_float32.nonfinite == 0
@@ -169,7 +148,7 @@ def test_float16_overflow_is_run_through_the_model(client: AgentClient) -> None:
 
 @pytest.mark.parametrize("model", ["Qwen3-VL-8B", "Qwen3-VL-30B-A3B", "Qwen3.5-9B"])
 def test_families_with_normalised_keys_have_no_bias_to_plant(
-    client: AgentClient, model: str
+    client: SharedAgent, model: str
 ) -> None:
     facts = model_drift(client, model)
     assert not facts.has_key_bias
@@ -178,7 +157,7 @@ def test_families_with_normalised_keys_have_no_bias_to_plant(
 
 
 def test_an_implementation_that_is_not_there_is_recorded_with_the_reason(
-    client: AgentClient,
+    client: SharedAgent,
 ) -> None:
     facts = model_drift(client, attention="no_such_attention")
     assert facts.selected == ""
@@ -186,6 +165,6 @@ def test_an_implementation_that_is_not_there_is_recorded_with_the_reason(
     assert facts.of("eager"), "the comparison must not depend on it"
 
 
-def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+def test_an_unknown_family_is_said_to_be_unknown(client: SharedAgent) -> None:
     record = client.run(MODEL_DRIFT.entry, {"model": {"model_type": "other"}}, 30.0)
     assert "not of a family" in record.data["reason"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
 import qvl_checks
 from qvl_checks.attention.selection_facts import ATTENTION_SELECTION, SelectionFacts
@@ -37,27 +36,23 @@ def __getattr__(name):
 """
 
 
-def selected(python: str, model: str | None = None, wish: str | None = None) -> SelectionFacts:
-    facts = resolve(model)
-    assert facts is not None
-    client = AgentClient(python, ROOTS, dict(os.environ))
-    try:
-        for name in facts.heavy_imports:
-            state = client.import_module(name, 120)
-            assert state.status is ProbeStatus.OK, state.reason
-        request = {
-            "model": msgspec.to_builtins(facts),
-            "workload": {"attention": wish, "dtype": "bfloat16"},
-        }
-        record = client.run(ATTENTION_SELECTION.entry, request, ATTENTION_SELECTION.budget_s)
-    finally:
-        client.close()
+def selected(client: AgentClient | SharedAgent, wish: str | None = None) -> SelectionFacts:
+    model = resolve(None)
+    assert model is not None
+    for name in model.heavy_imports:
+        state = client.import_module(name, 120)
+        assert state.status is ProbeStatus.OK, state.reason
+    request = {
+        "model": msgspec.to_builtins(model),
+        "workload": {"attention": wish, "dtype": "bfloat16"},
+    }
+    record = client.run(ATTENTION_SELECTION.entry, request, ATTENTION_SELECTION.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     return msgspec.convert(record.data, SelectionFacts)
 
 
-def test_the_reference_release_without_flash_attn() -> None:
-    facts = selected(sys.executable, wish="flash_attention_5")
+def test_the_reference_release_without_flash_attn(shared_agent: SharedAgent) -> None:
+    facts = selected(shared_agent, wish="flash_attention_5")
     for wish, expected in ((None, "sdpa"), ("sdpa", "sdpa"), ("eager", "eager")):
         row = facts.for_wish(wish)
         assert row is not None and row.error is None, row
@@ -87,7 +82,11 @@ def test_a_substitution_is_recorded_and_nothing_is_fetched(tmp_path: Path) -> No
     info = site_packages / f"kernels-{floor}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: kernels\nVersion: {floor}\n")
-    facts = selected(python)
+    client = AgentClient(python, ROOTS)
+    try:
+        facts = selected(client)
+    finally:
+        client.close()
     assert facts.kernels_installed and facts.kernels_accepted
     row: Any = facts.for_wish("flash_attention_2")
     assert row.hub_kernels == ("kernels-community/flash-attn2",)

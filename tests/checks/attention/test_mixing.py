@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.attention.implementation_keys_ignored import implementation_keys_ignored
 from qvl_checks.attention.mixing_facts import MIXING, MixingFacts, Mixture
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ModelFacts, ProbeStatus, TargetFacts
 from qvl_doctor.findings import Outcome
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 MODEL = ModelFacts(name="x", source="tiny", model_type="qwen2_5_vl", family="Qwen2.5-VL")
 
 AS_IN_4_51 = '''
@@ -102,20 +95,13 @@ def test_what_cannot_be_told(target: TargetFacts) -> None:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "mixing.py").write_text(AS_IN_4_51)
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With the behaviour of an old release."""
+    shared_agent.plant("mixing", AS_IN_4_51)
+    return shared_agent
 
 
-def mixing(client: AgentClient, model: str, entry: str = MIXING.entry) -> MixingFacts:
+def mixing(client: SharedAgent, model: str, entry: str = MIXING.entry) -> MixingFacts:
     request = {"model": msgspec.to_builtins(resolve(model))}
     record = client.run(entry, request, 200)
     assert record.status is ProbeStatus.OK, record.reason
@@ -124,7 +110,7 @@ def mixing(client: AgentClient, model: str, entry: str = MIXING.entry) -> Mixing
 
 @pytest.mark.parametrize("model", ["Qwen2.5-VL-7B", "Qwen3-VL-8B"])
 def test_the_reference_stack_obeys_the_documented_keys_only(
-    client: AgentClient, model: str, target: TargetFacts
+    client: SharedAgent, model: str, target: TargetFacts
 ) -> None:
     found = mixing(client, model)
     assert found.can_set and {entry.road for entry in found.rows} == {"load", "set"}
@@ -138,9 +124,9 @@ def test_the_reference_stack_obeys_the_documented_keys_only(
 
 
 def test_a_dictionary_that_makes_the_language_model_eager_is_seen(
-    client: AgentClient, target: TargetFacts
+    client: SharedAgent, target: TargetFacts
 ) -> None:
-    found = mixing(client, "Qwen2.5-VL-7B", "faulty.mixing:any_dictionary_means_eager")
+    found = mixing(client, "Qwen2.5-VL-7B", "planted.mixing:any_dictionary_means_eager")
     judgement = judge(found, target)
     assert judgement.outcome is Outcome.FAIL
     assert "the text tower, asked for sdpa by text_config, runs eager" in judgement.cause

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.inaccurate_implementation import inaccurate_implementation
 from qvl_checks.attention.numerics_facts import NUMERICS, NumericsFacts
@@ -20,10 +16,6 @@ from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus, WorkloadFacts
 from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
-from qvl_doctor.running.client import AgentClient
-
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
 
 FLASH = '''
 import os, signal, time
@@ -90,7 +82,7 @@ def small(request):
 def planted(request):
     '''With a flash-attn of the kind that the request names.'''
     os.environ["KIND"] = request["kind"]
-    sys.path.insert(0, str(Path(__file__).parent / "packages"))
+    sys.path.insert(0, str(Path(__file__).parent / "kernels_packages"))
     if request["kind"] == "hang":
         numerics_probe.SECONDS = {"standard": (20.0, 20.0)}
     return small(request)
@@ -121,7 +113,7 @@ def request(model: str = "Qwen2.5-VL-7B", level: str = "standard") -> dict[str, 
 
 
 def measured(
-    client: AgentClient, model: str = "Qwen2.5-VL-7B", entry: str = "", **more: Any
+    client: SharedAgent, model: str = "Qwen2.5-VL-7B", entry: str = "", **more: Any
 ) -> NumericsFacts:
     asked = {**request(model), **more}
     record = client.run(entry or NUMERICS.entry, asked, NUMERICS.budget_s)
@@ -134,31 +126,23 @@ def judged(facts: NumericsFacts) -> Judgement:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    """One agent for all, as in a real run; it also knows a package of faults."""
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    flash = package / "packages" / "flash_attn"
-    flash.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "kernels.py").write_text(FAULTS)
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With kernels of all kinds."""
+    flash = shared_agent.plant("kernels", FAULTS) / "kernels_packages" / "flash_attn"
+    flash.mkdir(parents=True, exist_ok=True)
     (flash / "__init__.py").write_text(FLASH)
-    agent = AgentClient(TARGET, {**ROOTS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+    return shared_agent
 
 
 @pytest.fixture(scope="module")
-def table(client: AgentClient) -> NumericsFacts:
+def table(client: SharedAgent) -> NumericsFacts:
     """The table of Qwen2.5-VL."""
     return measured(client)
 
 
-def with_kernel(client: AgentClient, kind: str) -> NumericsFacts:
+def with_kernel(client: SharedAgent, kind: str) -> NumericsFacts:
     """A small table in an environment with a flash-attn of that kind."""
-    return measured(client, entry="faulty.kernels:planted", kind=kind)
+    return measured(client, entry="planted.kernels:planted", kind=kind)
 
 
 def test_what_each_implementation_is_known_for(table: NumericsFacts) -> None:
@@ -195,32 +179,32 @@ def test_rounding_of_the_logits_and_of_the_keys_are_told_apart(table: NumericsFa
     assert (rows["eager"].error or 0) > 0.7 and not as_good(given, rows["eager"])
 
 
-def test_the_towers_have_the_shapes_of_the_model(client: AgentClient, table: NumericsFacts) -> None:
+def test_the_towers_have_the_shapes_of_the_model(client: SharedAgent, table: NumericsFacts) -> None:
     def shapes(facts: NumericsFacts) -> set[tuple[str, int, str]]:
         return {(given.tower, given.width, given.layout) for given in facts.inputs}
 
     text = ("text", 128, "full")
     assert shapes(table) == {text, ("vision", 80, "full"), ("vision", 80, "windowed")}
-    other = measured(client, "Qwen3-VL-8B", "faulty.kernels:small")
+    other = measured(client, "Qwen3-VL-8B", "planted.kernels:small")
     assert shapes(other) == {text, ("vision", 72, "full"), ("vision", 72, "windowed")}
 
 
 @pytest.mark.slow
-def test_the_same_machine_gives_the_same_table(client: AgentClient) -> None:
-    entry = "faulty.kernels:small"
+def test_the_same_machine_gives_the_same_table(client: SharedAgent) -> None:
+    entry = "planted.kernels:small"
     assert measured(client, entry=entry) == measured(client, entry=entry)
 
 
 @pytest.mark.slow
-def test_a_member_of_torch_that_dies_is_found_by_name(client: AgentClient) -> None:
-    facts = measured(client, entry="faulty.kernels:killed")
+def test_a_member_of_torch_that_dies_is_found_by_name(client: SharedAgent) -> None:
+    facts = measured(client, entry="planted.kernels:killed")
     assert set(facts.ended) == {"sdpa:math"}
     assert "SIGABRT" in facts.ended["sdpa:math"].reason
     assert facts.of("sdpa") and facts.of("eager")
     assert judged(facts).outcome is Outcome.FAIL
 
 
-def test_a_sound_kernel_passes(client: AgentClient) -> None:
+def test_a_sound_kernel_passes(client: SharedAgent) -> None:
     facts = with_kernel(client, "sound")
     assert facts.origins["flash_attention_2"] == "flash_attn 2.8.3"
     judgement = judged(facts)
@@ -240,7 +224,7 @@ def test_a_sound_kernel_passes(client: AgentClient) -> None:
         ("hang", "flash_attention_2 does not come back"),
     ],
 )
-def test_a_wrong_kernel_is_caught_and_named(client: AgentClient, kind: str, words: str) -> None:
+def test_a_wrong_kernel_is_caught_and_named(client: SharedAgent, kind: str, words: str) -> None:
     facts = with_kernel(client, kind)
     judgement = judged(facts)
     assert judgement.outcome is Outcome.FAIL
@@ -249,7 +233,7 @@ def test_a_wrong_kernel_is_caught_and_named(client: AgentClient, kind: str, word
     assert any('"sdpa"' in (fix.code or "") for fix in judgement.fixes)
 
 
-def test_a_kernel_that_does_not_import_is_not_checked(client: AgentClient) -> None:
+def test_a_kernel_that_does_not_import_is_not_checked(client: SharedAgent) -> None:
     facts = with_kernel(client, "does not import")
     assert "undefined symbol" in facts.not_checked["flash_attention_2"]
     assert judged(facts).outcome is Outcome.PASS

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.checkpoint.blocks_untrained import blocks_untrained
 from qvl_checks.checkpoint.loading_facts import LOADING, LoadingFacts, Names, Untrained
 from qvl_checks.checkpoint.weights_not_loaded import weights_not_loaded
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ModelFacts, ProbeStatus
 from qvl_doctor.findings import Outcome
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = Path(qvl_checks.__file__).parent
 BUILDER = Path(__file__).parents[2] / "zoo" / "tiny_checkpoint.py"
 MODEL = ModelFacts(name="x", source="folder", model_type="qwen2_5_vl", family="Qwen2.5-VL")
 Stored = dict[str, tuple[str, list[int], bytes]]
@@ -64,16 +60,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[AgentClient]:
-    agent = AgentClient(TARGET, {"qvl_checks": str(QVL_CHECKS)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
-
-
 @pytest.fixture
 def spoiled(original: Path, tmp_path: Path) -> Callable[[Callable[[Stored], Stored]], Path]:
     """The checkpoint in one file, its tensors changed."""
@@ -91,10 +77,10 @@ def spoiled(original: Path, tmp_path: Path) -> Callable[[Callable[[Stored], Stor
     return make
 
 
-def loading(client: AgentClient, folder: Path, **config: Any) -> LoadingFacts:
+def loading(shared_agent: SharedAgent, folder: Path, **config: Any) -> LoadingFacts:
     model = msgspec.to_builtins(resolve(str(folder)))
     model["config"] |= config
-    record = client.run(LOADING.entry, {"model": model}, LOADING.budget_s)
+    record = shared_agent.run(LOADING.entry, {"model": model}, LOADING.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     return msgspec.convert(record.data, LoadingFacts)
 
@@ -103,9 +89,11 @@ def block(name: str, tensors: Stored) -> Stored:
     return {key: value for key, value in tensors.items() if f"{name}." in key}
 
 
-def test_a_whole_checkpoint_is_loaded_and_trained(client: AgentClient, original: Path) -> None:
+def test_a_whole_checkpoint_is_loaded_and_trained(
+    shared_agent: SharedAgent, original: Path
+) -> None:
     before = sorted(path.name for path in original.iterdir())
-    facts = loading(client, original)
+    facts = loading(shared_agent, original)
     assert not facts.reason and not facts.loading_error
     assert facts.stored > 50
     assert facts.missing.count == facts.unexpected.count == facts.mismatched.count == 0
@@ -114,10 +102,10 @@ def test_a_whole_checkpoint_is_loaded_and_trained(client: AgentClient, original:
 
 
 def test_a_model_that_was_never_trained_is_told_from_one_that_was(
-    client: AgentClient, original: Path
+    shared_agent: SharedAgent, original: Path
 ) -> None:
     """The builder saves random weights, and that is what is said of them."""
-    facts = loading(client, original)
+    facts = loading(shared_agent, original)
     assert len(facts.untrained.fresh) == facts.untrained.blocks > 4
     judgement = blocks_untrained.judge(facts, MODEL)
     assert judgement.outcome is Outcome.NOT_APPLICABLE
@@ -125,9 +113,9 @@ def test_a_model_that_was_never_trained_is_told_from_one_that_was(
 
 
 def test_a_fresh_block_among_trained_ones(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
-    facts = loading(client, spoiled(lambda t: {**trained(t), **block("visual.blocks.0", t)}))
+    facts = loading(shared_agent, spoiled(lambda t: {**trained(t), **block("visual.blocks.0", t)}))
     (found,) = facts.untrained.fresh
     assert found.endswith("visual.blocks.0")
     judgement = blocks_untrained.judge(facts, MODEL)
@@ -145,18 +133,18 @@ def trained(tensors: Stored) -> Stored:
 
 
 def test_trained_weights_pass(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
-    facts = loading(client, spoiled(trained))
+    facts = loading(shared_agent, spoiled(trained))
     assert blocks_untrained.judge(facts, MODEL).outcome is Outcome.PASS
     assert facts.untrained.fresh == ()
 
 
 def test_an_absent_vision_block_stays_random(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
     facts = loading(
-        client, spoiled(lambda t: {k: v for k, v in t.items() if "visual.blocks.1." not in k})
+        shared_agent, spoiled(lambda t: {k: v for k, v in t.items() if "visual.blocks.1." not in k})
     )
     assert facts.missing.count == facts.missing.vision == 12
     judgement = weights_not_loaded.judge(facts, MODEL)
@@ -165,9 +153,9 @@ def test_an_absent_vision_block_stays_random(
 
 
 def test_renamed_tensors_are_missing_and_unexpected(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
-    facts = loading(client, spoiled(lambda t: {f"wrapped.{k}": v for k, v in t.items()}))
+    facts = loading(shared_agent, spoiled(lambda t: {f"wrapped.{k}": v for k, v in t.items()}))
     assert facts.missing.count > 50 and facts.unexpected.count == facts.stored
     judgement = weights_not_loaded.judge(facts, MODEL)
     assert judgement.outcome is Outcome.FAIL
@@ -175,22 +163,22 @@ def test_renamed_tensors_are_missing_and_unexpected(
 
 
 def test_a_tensor_of_another_shape_stays_random(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
     def halve(tensors: Stored) -> Stored:
         name = next(name for name in tensors if name.endswith("blocks.0.attn.qkv.weight"))
         dtype, (rows, columns), data = tensors[name]
         return {**tensors, name: (dtype, [rows // 2, columns], data[: len(data) // 2])}
 
-    facts = loading(client, spoiled(halve))
+    facts = loading(shared_agent, spoiled(halve))
     assert facts.mismatched.count == 1
     assert weights_not_loaded.judge(facts, MODEL).outcome is Outcome.FAIL
 
 
 def test_tensors_without_a_place_leave_the_model_whole(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
-    facts = loading(client, spoiled(lambda t: {**t, "extra.head": ("BF16", [2], b"\0" * 4)}))
+    facts = loading(shared_agent, spoiled(lambda t: {**t, "extra.head": ("BF16", [2], b"\0" * 4)}))
     assert facts.unexpected.examples == ("extra.head",)
     judgement = weights_not_loaded.judge(facts, MODEL)
     assert judgement.outcome is Outcome.PASS
@@ -222,13 +210,13 @@ def infinite(tensors: Stored) -> Stored:
     [(zeroed, "zero", "visual.blocks.1"), (infinite, "not_finite", "layers.3")],
 )
 def test_blocks_that_no_training_leaves(
-    client: AgentClient,
+    shared_agent: SharedAgent,
     spoiled: Callable[[Callable[[Stored], Stored]], Path],
     fault: Callable[[Stored], Stored],
     kind: str,
     place: str,
 ) -> None:
-    facts = loading(client, spoiled(lambda tensors: fault(trained(tensors))))
+    facts = loading(shared_agent, spoiled(lambda tensors: fault(trained(tensors))))
     (found,) = getattr(facts.untrained, kind)
     assert found.endswith(place)
     assert blocks_untrained.judge(facts, MODEL).outcome is Outcome.FAIL
@@ -236,9 +224,9 @@ def test_blocks_that_no_training_leaves(
 
 
 def test_a_copied_layer_is_named_with_its_original(
-    client: AgentClient, spoiled: Callable[[Callable[[Stored], Stored]], Path]
+    shared_agent: SharedAgent, spoiled: Callable[[Callable[[Stored], Stored]], Path]
 ) -> None:
-    facts = loading(client, spoiled(lambda tensors: copied(trained(tensors))))
+    facts = loading(shared_agent, spoiled(lambda tensors: copied(trained(tensors))))
     (found,) = facts.untrained.twins
     copy, _, source = found.partition(" = ")
     assert {copy[-1], source[-1]} == {"0", "2"}
@@ -246,15 +234,15 @@ def test_a_copied_layer_is_named_with_its_original(
 
 
 def test_quantised_damaged_and_absent_weights_are_not_compared(
-    client: AgentClient, original: Path, tmp_path: Path
+    shared_agent: SharedAgent, original: Path, tmp_path: Path
 ) -> None:
-    assert "quantised" in loading(client, original, quantization_config={"bits": 4}).reason
+    assert "quantised" in loading(shared_agent, original, quantization_config={"bits": 4}).reason
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(original / "config.json", bare)
-    assert "no model weights" in loading(client, bare).reason
+    assert "no model weights" in loading(shared_agent, bare).reason
     (bare / "model.safetensors").write_bytes(b"\x10" + b"\0" * 40)
-    facts = loading(client, bare)
+    facts = loading(shared_agent, bare)
     assert "damaged" in facts.reason
     assert weights_not_loaded.judge(facts, MODEL).outcome is Outcome.NOT_APPLICABLE
     assert blocks_untrained.judge(facts, MODEL).outcome is Outcome.NOT_APPLICABLE

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from tests.target import SharedAgent
 
 from qvl_checks.devices.collective_facts import COLLECTIVE
 from qvl_checks.devices.consistency_facts import CONSISTENCY
@@ -18,7 +19,6 @@ from qvl_checks.devices.split_model_facts import SPLIT_MODEL
 from qvl_checks.memory.cards import GIB, SPARE, Refused
 from qvl_doctor.facts import ProbeStatus
 from qvl_doctor.probe import Probe
-from qvl_doctor.running.client import AgentClient
 
 MIB = 2**20
 CARD: dict[str, Any] = {
@@ -74,10 +74,10 @@ def test_a_refusal_that_came_through_a_child_is_a_sentence() -> None:
     "probe", [COLLECTIVE, CONSISTENCY, KERNEL_SPEED, LOAD, PEER_COPY, SPLIT_MODEL]
 )
 def test_where_torch_found_no_gpu_every_probe_says_so(
-    probe: Probe, with_torch: AgentClient
+    probe: Probe, shared_agent: SharedAgent
 ) -> None:
     inputs = {"devices.torch": {"devices": [], "cuda_error": "the driver is too old"}}
-    record = with_torch.run(probe.entry, {"inputs": inputs}, probe.budget_s)
+    record = shared_agent.run(probe.entry, {"inputs": inputs}, probe.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     facts: Any = msgspec.convert(record.data, probe.facts)
     assert facts.reason == "the driver is too old"

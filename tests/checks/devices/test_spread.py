@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from tests.target import SharedAgent
 
 from qvl_checks.devices.legacy_chat_multi_gpu import legacy_chat_multi_gpu
 from qvl_checks.devices.nvml_facts import Gpu, NvmlFacts
@@ -31,7 +32,6 @@ from qvl_doctor.facts import (
 )
 from qvl_doctor.findings import Outcome
 from qvl_doctor.judgement import Judgement
-from qvl_doctor.running.client import AgentClient
 
 TARGET = TargetFacts(python="/venv/bin/python", chosen_because="test", has_pip=True)
 NONE = TorchFacts(version="2.13.0+cpu", cuda_built=False, device_count=0)
@@ -258,11 +258,8 @@ def test_imports_that_start_cuda(seen: TorchFacts, outcome: Outcome) -> None:
         assert judgement.evidence["CUDA_VISIBLE_DEVICES"] == "5"
 
 
-def plan_of(name: str, client: AgentClient) -> TensorPlanFacts:
+def plan_of(name: str, client: SharedAgent) -> TensorPlanFacts:
     model = named(name)
-    for module in model.heavy_imports:
-        imported = client.import_module(module, 120)
-        assert imported.status is ProbeStatus.OK, imported.reason
     request = {"model": msgspec.to_builtins(model)}
     record = client.run(TENSOR_PLAN.entry, request, TENSOR_PLAN.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
@@ -270,8 +267,8 @@ def plan_of(name: str, client: AgentClient) -> TensorPlanFacts:
 
 
 @pytest.mark.parametrize(("name", "has"), [("Qwen2.5-VL-7B", True), ("Qwen3-VL-8B", False)])
-def test_the_plan_of_the_installed_classes(name: str, has: bool, with_torch: AgentClient) -> None:
-    plan = plan_of(name, with_torch)
+def test_the_plan_of_the_installed_classes(name: str, has: bool, shared_agent: SharedAgent) -> None:
+    plan = plan_of(name, shared_agent)
     assert bool(plan.text_rules) is has, plan.reason
     judgement = wished(plan, "2", name)
     assert judgement.outcome is (Outcome.PASS if has else Outcome.FAIL)

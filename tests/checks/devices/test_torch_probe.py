@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import msgspec
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.devices.torch_facts import DEVICES_TORCH, TorchFacts
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
-
-ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 
 
-def test_build_and_devices_of_the_reference_torch() -> None:
-    client = AgentClient(TARGET, ROOTS)
-    try:
-        imported = client.import_module("torch", 120)
-        record = client.run(DEVICES_TORCH.entry, {}, DEVICES_TORCH.budget_s)
-    finally:
-        client.close()
+def test_build_and_devices_of_the_reference_torch(shared_agent: SharedAgent) -> None:
+    imported = shared_agent.import_module("torch")
+    record = shared_agent.run(DEVICES_TORCH.entry, {}, DEVICES_TORCH.budget_s)
     assert imported.status is ProbeStatus.OK, imported.reason
     assert record.status is ProbeStatus.OK, record.reason
     torch = msgspec.convert(record.data, TorchFacts)

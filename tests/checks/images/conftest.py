@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.images.processor_facts import (
     IMAGES_PROCESSOR,
     Cell,
@@ -23,9 +20,6 @@ from qvl_checks.images.processor_facts import (
 )
 from qvl_checks.images.ways import CAP_PIXELS, RECOMMENDED
 from qvl_doctor.facts import ModelFacts, ProbeStatus, TargetFacts
-from qvl_doctor.running.client import AgentClient
-
-ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
 
 
 @pytest.fixture
@@ -116,19 +110,12 @@ def facts() -> Callable[..., ProcessorFacts]:
 
 
 @pytest.fixture
-def measure() -> Callable[..., ProcessorFacts]:
-    """Runs the probe in the reference interpreter."""
+def measure(shared_agent: SharedAgent) -> Callable[..., ProcessorFacts]:
+    """Runs the probe in the interpreter that is examined."""
 
     def run(level: str = "quick", model: dict[str, Any] | None = None) -> ProcessorFacts:
-        client = AgentClient(os.environ.get("QVL_TEST_TARGET", sys.executable), ROOTS)
-        try:
-            for name in IMAGES_PROCESSOR.imports:
-                state = client.import_module(name, 120)
-                assert state.status is ProbeStatus.OK, state.reason
-            request = {"level": level, "model": model, "workload": {}, "inputs": {}}
-            record = client.run(IMAGES_PROCESSOR.entry, request, IMAGES_PROCESSOR.budget_s)
-        finally:
-            client.close()
+        request = {"level": level, "model": model, "workload": {}, "inputs": {}}
+        record = shared_agent.run(IMAGES_PROCESSOR.entry, request, IMAGES_PROCESSOR.budget_s)
         assert record.status is ProbeStatus.OK, record.reason
         return msgspec.convert(record.data, ProcessorFacts)
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.images.pictures_not_seen import pictures_not_seen
 from qvl_checks.images.sight_facts import SIGHT, Eyes, Patches, SightFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ModelFacts, ProbeStatus
 from qvl_doctor.findings import Outcome
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 BUILDER = Path(__file__).parents[2] / "zoo" / "tiny_checkpoint.py"
 MODEL = ModelFacts(name="x", source="tiny", model_type="qwen2_5_vl", family="Qwen2.5-VL")
 
@@ -117,21 +112,14 @@ broken = with_tower(not_a_number)
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "sight.py").write_text(FAULTS)
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With faults of sight."""
+    shared_agent.plant("sight", FAULTS)
+    return shared_agent
 
 
 def sight(
-    client: AgentClient,
+    client: SharedAgent,
     model: str = "Qwen2.5-VL-7B",
     entry: str = SIGHT.entry,
     level: str = "standard",
@@ -147,7 +135,7 @@ def judge(facts: SightFacts) -> Any:
 
 
 @pytest.mark.parametrize("model", ["Qwen2.5-VL-7B", "Qwen3-VL-8B"])
-def test_the_reference_stack_sees(client: AgentClient, model: str) -> None:
+def test_the_reference_stack_sees(client: SharedAgent, model: str) -> None:
     facts = sight(client, model)
     assert facts.processor
     assert len(facts.patches) == 5
@@ -170,15 +158,15 @@ def test_the_reference_stack_sees(client: AgentClient, model: str) -> None:
         ("broken", "not finite"),
     ],
 )
-def test_a_planted_fault_is_seen(client: AgentClient, fault: str, words: str) -> None:
-    judgement = judge(sight(client, entry=f"faulty.sight:{fault}"))
+def test_a_planted_fault_is_seen(client: SharedAgent, fault: str, words: str) -> None:
+    judgement = judge(sight(client, entry=f"planted.sight:{fault}"))
     assert judgement.outcome is Outcome.FAIL
     assert words in judgement.cause
 
 
 @pytest.mark.slow
 def test_the_tower_of_a_checkpoint_is_shown_the_pictures(
-    client: AgentClient, tmp_path: Path
+    client: SharedAgent, tmp_path: Path
 ) -> None:
     folder = tmp_path / "tiny"
     command = [sys.executable, str(BUILDER), "qwen2_5_vl", str(folder)]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.kv_cache.behaviour_facts import CACHE, CacheFacts
 from qvl_checks.kv_cache.cache_broken import cache_broken
 from qvl_checks.kv_cache.cache_disabled import cache_disabled
@@ -21,10 +18,6 @@ from qvl_checks.kv_cache.speed_facts import CACHE_SPEED, CacheSpeedFacts
 from qvl_checks.models.catalogue import published_config, resolve
 from qvl_doctor.facts import ModelFacts, ProbeStatus, WorkloadFacts
 from qvl_doctor.findings import Outcome
-from qvl_doctor.running.client import AgentClient
-
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 
 PUBLISHED_BYTES = {
     "Qwen2-VL-2B": 28672,
@@ -96,21 +89,13 @@ def doubling(request):
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    """One agent for all, as in a real run; it also knows a package of faulty caches."""
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "caches.py").write_text(FAULTS)
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With faulty caches."""
+    shared_agent.plant("caches", FAULTS)
+    return shared_agent
 
 
-def facts(client: AgentClient, model: ModelFacts | None, entry: str = CACHE.entry) -> CacheFacts:
+def facts(client: SharedAgent, model: ModelFacts | None, entry: str = CACHE.entry) -> CacheFacts:
     assert model is not None
     request = {
         "level": "quick",
@@ -135,7 +120,7 @@ def folder(path: Path, config: dict[str, Any], generation: str | None = None) ->
 @pytest.mark.parametrize(
     "model", ["Qwen2-VL-2B", "Qwen2.5-VL-7B", "Qwen3-VL-8B", "Qwen3-VL-30B-A3B", "Qwen3.5-9B"]
 )
-def test_every_family_keeps_a_sound_cache(client: AgentClient, model: str) -> None:
+def test_every_family_keeps_a_sound_cache(client: SharedAgent, model: str) -> None:
     found = facts(client, resolve(model))
     assert [step.fed for step in found.default] == [found.prompt_tokens, 1, 1, 1]
     assert [step.length for step in found.cached] == [found.prompt_tokens + i for i in range(4)]
@@ -148,13 +133,13 @@ def test_every_family_keeps_a_sound_cache(client: AgentClient, model: str) -> No
     assert cache_broken.judge(cache=found).outcome is Outcome.PASS
 
 
-def test_the_formula_gives_the_published_sizes(client: AgentClient) -> None:
+def test_the_formula_gives_the_published_sizes(client: SharedAgent) -> None:
     configs = {name: published_config(name) for name in PUBLISHED_BYTES}
-    record = client.run("faulty.caches:formulas", {"configs": configs}, 60.0)
+    record = client.run("planted.caches:formulas", {"configs": configs}, 60.0)
     assert record.data == PUBLISHED_BYTES
 
 
-def test_the_cache_saves_time(client: AgentClient) -> None:
+def test_the_cache_saves_time(client: SharedAgent) -> None:
     request = {
         "level": "standard",
         "model": msgspec.to_builtins(resolve("Qwen2.5-VL-7B")),
@@ -168,7 +153,7 @@ def test_the_cache_saves_time(client: AgentClient) -> None:
     assert speed.ratio is not None and speed.ratio > 1.5
 
 
-def test_who_can_turn_it_off_is_measured(client: AgentClient) -> None:
+def test_who_can_turn_it_off_is_measured(client: SharedAgent) -> None:
     switches = {switch.name: switch for switch in facts(client, resolve("Qwen2.5-VL-7B")).switches}
     call = switches["generate(use_cache=False)"]
     assert call.effect == "recomputed"
@@ -188,7 +173,7 @@ def test_who_can_turn_it_off_is_measured(client: AgentClient) -> None:
     ],
 )
 def test_a_saved_setting_that_turns_it_off_is_found_and_named(
-    client: AgentClient,
+    client: SharedAgent,
     tmp_path: Path,
     config: dict[str, Any],
     generation: str | None,
@@ -202,7 +187,7 @@ def test_a_saved_setting_that_turns_it_off_is_found_and_named(
     assert cache_broken.judge(cache=found).outcome is Outcome.PASS
 
 
-def test_null_is_refused_or_turns_it_off(client: AgentClient, tmp_path: Path) -> None:
+def test_null_is_refused_or_turns_it_off(client: SharedAgent, tmp_path: Path) -> None:
     model = folder(tmp_path, {"use_cache": None})
     found = facts(client, model)
     judgement = cache_disabled.judge(cache=found, speed=None)
@@ -218,7 +203,7 @@ def test_null_is_refused_or_turns_it_off(client: AgentClient, tmp_path: Path) ->
 
 
 def test_a_generation_file_that_is_silent_leaves_generate_cached(
-    client: AgentClient, tmp_path: Path
+    client: SharedAgent, tmp_path: Path
 ) -> None:
     found = facts(client, folder(tmp_path, {"use_cache": False}, '{"do_sample": false}'))
     assert found.default_effect == "cached"
@@ -227,21 +212,21 @@ def test_a_generation_file_that_is_silent_leaves_generate_cached(
 
 @pytest.mark.parametrize("content", ["{", "[1]", "\x00", "[" * 100_000])
 def test_a_damaged_generation_file_is_recorded_and_does_not_stop_the_probe(
-    client: AgentClient, tmp_path: Path, content: str
+    client: SharedAgent, tmp_path: Path, content: str
 ) -> None:
     found = facts(client, folder(tmp_path, {}, content))
     assert "not readable" in found.settings["generation_config.json"]
     assert found.default_effect == "cached"
 
 
-def test_a_cache_that_damages_the_past_is_caught(client: AgentClient) -> None:
-    found = facts(client, resolve("Qwen2.5-VL-7B"), "faulty.caches:forgetful")
+def test_a_cache_that_damages_the_past_is_caught(client: SharedAgent) -> None:
+    found = facts(client, resolve("Qwen2.5-VL-7B"), "planted.caches:forgetful")
     assert found.logits_error is not None and found.logits_error > found.tolerance
     assert cache_broken.judge(cache=found).outcome is Outcome.FAIL
 
 
-def test_a_cache_that_stores_twice_is_caught(client: AgentClient) -> None:
-    found = facts(client, resolve("Qwen2.5-VL-7B"), "faulty.caches:doubling")
+def test_a_cache_that_stores_twice_is_caught(client: SharedAgent) -> None:
+    found = facts(client, resolve("Qwen2.5-VL-7B"), "planted.caches:doubling")
     assert found.measured_bytes_per_token == 2 * found.formula_bytes_per_token
     assert cache_broken.judge(cache=found).outcome is Outcome.FAIL
     model = resolve("Qwen2.5-VL-7B")
@@ -251,7 +236,7 @@ def test_a_cache_that_stores_twice_is_caught(client: AgentClient) -> None:
     assert size.outcome is Outcome.FAIL
 
 
-def test_which_layers_keep_a_cache(client: AgentClient) -> None:
+def test_which_layers_keep_a_cache(client: SharedAgent) -> None:
     rows = facts(client, resolve("Qwen3.5-9B")).layers
     kinds = [row.kind for row in rows]
     assert kinds == ["linear_attention"] * 3 + ["full_attention"]
@@ -261,13 +246,13 @@ def test_which_layers_keep_a_cache(client: AgentClient) -> None:
     assert {(row.kind, row.growth_per_token) for row in dense} == {("full_attention", 2048.0)}
 
 
-def test_the_state_of_linear_layers_is_what_its_formula_says(client: AgentClient) -> None:
+def test_the_state_of_linear_layers_is_what_its_formula_says(client: SharedAgent) -> None:
     found = facts(client, resolve("Qwen3.5-9B"))
     kept = sum(row.bytes_after_prompt for row in found.layers if row.kind == "linear_attention")
     assert kept == found.formula_fixed_bytes > 0
 
 
-def test_a_window_is_counted_and_watched(client: AgentClient, tmp_path: Path) -> None:
+def test_a_window_is_counted_and_watched(client: SharedAgent, tmp_path: Path) -> None:
     window = {"use_sliding_window": True, "sliding_window": 4096, "max_window_layers": 14}
     found = facts(client, folder(tmp_path, window))
     assert found.model_layers.sliding_layers == 14
@@ -277,6 +262,6 @@ def test_a_window_is_counted_and_watched(client: AgentClient, tmp_path: Path) ->
     assert found.window_tokens is not None and found.window_tokens <= 4
 
 
-def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+def test_an_unknown_family_is_said_to_be_unknown(client: SharedAgent) -> None:
     record = client.run(CACHE.entry, {"model": {"model_type": "other"}}, 30.0)
     assert "not of a family" in record.data["reason"]

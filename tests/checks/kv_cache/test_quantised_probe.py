@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.kv_cache.quantised_facts import QUANTISED, QuantisedFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus, WorkloadFacts
-from qvl_doctor.running.client import AgentClient
-
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-QVL_CHECKS = str(Path(qvl_checks.__file__).parent)
 
 PLANTED = """
 import os, sys, types
@@ -62,7 +54,7 @@ def building(request):
     builder.load = builder.load_inline = lambda *arguments: None
     sys.modules[builder.__name__] = builder
     torch.utils.cpp_extension = builder
-    folder = Path(__file__).parent / "packages"
+    folder = Path(__file__).parent / "quantising_packages"
     sys.path.insert(0, str(folder))
     return quantised_probe.run(request)
 """
@@ -74,19 +66,12 @@ cpp_extension.load("x", [])
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentClient]:
-    """One agent for all, with a package of faults."""
-    package = tmp_path_factory.mktemp("faulty") / "faulty"
-    (package / "packages" / "hqq").mkdir(parents=True)
-    (package / "packages" / "hqq" / "__init__.py").write_text(HQQ)
-    (package / "__init__.py").write_text("")
-    (package / "quantising.py").write_text(PLANTED)
-    agent = AgentClient(TARGET, {"qvl_checks": QVL_CHECKS, "faulty": str(package)})
-    for name in ("torch", "transformers"):
-        state = agent.import_module(name, 120.0)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield agent
-    agent.close()
+def client(shared_agent: SharedAgent) -> SharedAgent:
+    """With faults of quantised caches."""
+    hqq = shared_agent.plant("quantising", PLANTED) / "quantising_packages" / "hqq"
+    hqq.mkdir(parents=True, exist_ok=True)
+    (hqq / "__init__.py").write_text(HQQ)
+    return shared_agent
 
 
 def request(model: str) -> dict[str, Any]:
@@ -97,21 +82,21 @@ def request(model: str) -> dict[str, Any]:
     }
 
 
-def measured(client: AgentClient, model: str, entry: str = QUANTISED.entry) -> QuantisedFacts:
+def measured(client: SharedAgent, model: str, entry: str = QUANTISED.entry) -> QuantisedFacts:
     record = client.run(entry, request(model), QUANTISED.budget_s)
     assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
     return msgspec.convert(record.data, QuantisedFacts)
 
 
-def call(client: AgentClient, name: str, **asked: Any) -> dict[str, Any]:
-    record = client.run(f"faulty.quantising:{name}", asked, 60.0)
+def call(client: SharedAgent, name: str, **asked: Any) -> dict[str, Any]:
+    record = client.run(f"planted.quantising:{name}", asked, 60.0)
     assert record.status is ProbeStatus.OK, record.reason
     data: dict[str, Any] = record.data
     return data
 
 
-def test_outliers_in_the_keys_are_what_destroys_it(client: AgentClient) -> None:
-    facts = measured(client, "Qwen2.5-VL-7B", "faulty.quantising:building")
+def test_outliers_in_the_keys_are_what_destroys_it(client: SharedAgent) -> None:
+    facts = measured(client, "Qwen2.5-VL-7B", "planted.quantising:building")
     assert facts.has_key_bias and facts.exact_bytes_per_token == 8192
     four = facts.of(4)
     assert four is not None and 605 < four.key_bias_norm < 921
@@ -128,14 +113,14 @@ def test_outliers_in_the_keys_are_what_destroys_it(client: AgentClient) -> None:
     assert "compile" in facts.not_checked["hqq"]
 
 
-def test_families_with_normalised_keys_have_nothing_to_plant(client: AgentClient) -> None:
+def test_families_with_normalised_keys_have_nothing_to_plant(client: SharedAgent) -> None:
     facts = measured(client, "Qwen3-VL-8B")
     assert not facts.has_key_bias
     assert {row.key_bias_norm for row in facts.rows} == {0.0}
     assert facts.rows
 
 
-def test_a_giant_takes_the_scale_of_its_group(client: AgentClient) -> None:
+def test_a_giant_takes_the_scale_of_its_group(client: SharedAgent) -> None:
     values = [[400.0] + [0.5] * 63 + [1.0] * 32 + [-1.0] * 32]
     by_token = call(client, "rounding", values=values, bits=4, grouping="per token")["values"]
     assert by_token[0][:2] == pytest.approx([400.0, 0.5], abs=1e-4)
@@ -147,7 +132,7 @@ def test_a_giant_takes_the_scale_of_its_group(client: AgentClient) -> None:
     assert kept == [pytest.approx(spoilt[0])] * 2
 
 
-def test_groups_that_are_not_full_are_rounded_too(client: AgentClient) -> None:
+def test_groups_that_are_not_full_are_rounded_too(client: SharedAgent) -> None:
     values = [[float(number) for number in range(70)]]
     rounded = call(client, "rounding", values=values, bits=2, grouping="per token")["values"][0]
     assert len(rounded) == 70
@@ -155,16 +140,16 @@ def test_groups_that_are_not_full_are_rounded_too(client: AgentClient) -> None:
     assert rounded[64] == 64.0 and rounded[69] == 69.0
 
 
-def test_the_small_integers_of_a_byte_come_lowest_first(client: AgentClient) -> None:
+def test_the_small_integers_of_a_byte_come_lowest_first(client: SharedAgent) -> None:
     assert call(client, "unpacking", packed=[0xE4, 0x21], bits=4)["values"] == [4, 1, 14, 2]
     two = call(client, "unpacking", packed=[0b11100100], bits=2)["values"]
     assert two == [0, 1, 2, 3]
 
 
-def test_a_simulation_leaves_the_class_as_it_was(client: AgentClient) -> None:
+def test_a_simulation_leaves_the_class_as_it_was(client: SharedAgent) -> None:
     assert call(client, "restored") == {"changed": True, "restored": True}
 
 
-def test_an_unknown_family_is_said_to_be_unknown(client: AgentClient) -> None:
+def test_an_unknown_family_is_said_to_be_unknown(client: SharedAgent) -> None:
     record = client.run(QUANTISED.entry, {"model": {"model_type": "other"}}, 30.0)
     assert "not of a family" in record.data["reason"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
 import qvl_checks
 from qvl_checks.video.processor_facts import VIDEO_PROCESSOR, VideoProcessorFacts
@@ -16,7 +15,6 @@ from qvl_checks.video.processor_probe import SECONDS
 from qvl_checks.video.reader_choice import choose
 from qvl_checks.video.readers_probe import described, offers_read_video
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
 
 ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
 
@@ -107,19 +105,12 @@ def test_sources_that_cannot_be_parsed(environment: Any) -> None:
 
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl"])
-def test_the_video_processor_of_the_reference_stack(family: str) -> None:
+def test_the_video_processor_of_the_reference_stack(family: str, shared_agent: SharedAgent) -> None:
     """With torchvision the processor is made and its prompt measured; without, the reason says so:
     both are what a program that loads it gets."""
-    client = AgentClient(os.environ.get("QVL_TEST_TARGET", sys.executable), ROOTS)
-    try:
-        for name in VIDEO_PROCESSOR.imports:
-            state = client.import_module(name, 120)
-            assert state.status is ProbeStatus.OK, state.reason
-        with_torchvision = client.import_module("torchvision", 60).status is ProbeStatus.OK
-        request = {"level": "standard", "model": {"model_type": family}}
-        record = client.run(VIDEO_PROCESSOR.entry, request, VIDEO_PROCESSOR.budget_s)
-    finally:
-        client.close()
+    with_torchvision = shared_agent.import_module("torchvision").status is ProbeStatus.OK
+    request = {"level": "standard", "model": {"model_type": family}}
+    record = shared_agent.run(VIDEO_PROCESSOR.entry, request, VIDEO_PROCESSOR.budget_s)
     assert record.status is ProbeStatus.OK, record.reason
     found = msgspec.convert(record.data, VideoProcessorFacts)
     assert found.separate is True and found.made is not None

@@ -35,6 +35,7 @@ def predict(agent: AgentClient, row: dict[str, Any]) -> tuple[dict[str, Any], fl
     """The prediction for a row, and the seconds that it took."""
     names = ("images", "text_tokens", "new_tokens", "batch", "dtype", "attention", "mode")
     workload: dict[str, Any] = {name: row[name] for name in (*names, "device_map")}
+    workload["videos"] = row.get("videos", [])
     context = row["context_bytes"]
     workload["gpus"] = [
         {"capacity_bytes": H200_BYTES, "context_bytes": one, "others_bytes": 0} for one in context
@@ -90,7 +91,8 @@ def main() -> None:
         if row["transformers"] != release or wishes.cards not in (None, cards):
             continue
         answer, seconds = predict(agent, row)
-        what = f"{row['model']} {row['attention']} {row['dtype']} {row['images'][:2]}"
+        seen = [*row["images"][:2], *row.get("videos", [])]
+        what = f"{row['model']} {row['attention']} {row['dtype']} {seen}"
         if not answer["devices"]:
             print(f"{what}: not predicted: {answer['reason']}", flush=True)
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from qvl_checks.memory.trace.ledger import EMPTIED, RISE, Event, Stretch
+from qvl_checks.memory.trace.ledger import EMPTIED, HELD, RISE, Event, Stretch
 from qvl_checks.memory.trace.lengthening import Lengthening, survivors
 
 FIRST, SECOND, LAST = 2, 3, 4
@@ -86,6 +86,8 @@ class _Further:
         for stretch in self._second:
             made: list[Event] = []
             for device, block, size, module in stretch.events:
+                if block < HELD:
+                    continue
                 if size > 0:
                     size += self._growth[births] * (number - 2)
                     births += 1
@@ -112,11 +114,11 @@ class _Further:
         the blocks of the step before it in place of the second one's."""
         made: list[Event] = []
         for device, block, size, module in stretch.events:
-            if size > 0:
+            if size > 0 and block > HELD:
                 if self._births_of_last < len(self._growth):
                     size += self._growth[self._births_of_last] * (steps - TRACED_STEPS)
                 self._births_of_last += 1
-            else:
+            elif block > HELD:
                 order = self._left_by_second.get(block)
                 if order is not None and self._left:
                     if order not in self._left:
@@ -127,7 +129,12 @@ class _Further:
 
 
 def _births(step: Sequence[Stretch]) -> list[int]:
-    return [size for stretch in step for _, _, size, _ in stretch.events if size > 0]
+    return [
+        size
+        for stretch in step
+        for _, block, size, _ in stretch.events
+        if size > 0 and block > HELD
+    ]
 
 
 def _left(step: Sequence[Stretch]) -> dict[int, int]:

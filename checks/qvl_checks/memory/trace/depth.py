@@ -28,6 +28,8 @@ class Stack:
     kept: tuple[int, ...]
     stands_in: tuple[int, ...]
     """For every layer of the full model, a position in ``kept``."""
+    twins: tuple[int, ...]
+    """For every position in ``kept``, the one that stands for such layers: often itself."""
 
     def last(self, place: int) -> int:
         """The last layer that the traced one at this position stands for."""
@@ -49,8 +51,13 @@ def choose(kinds: Sequence[Hashable]) -> Stack:
             kept = without
         else:
             index += 1
-    position = {pair: place for place, pair in enumerate(_pairs(kinds, kept))}
-    return Stack(tuple(kept), tuple(position[pair] for pair in pairs))
+    traced = _pairs(kinds, kept)
+    position = {pair: place for place, pair in enumerate(traced)}
+    return Stack(
+        tuple(kept),
+        tuple(position[pair] for pair in pairs),
+        tuple(position[pair] for pair in traced),
+    )
 
 
 def nowhere(stack: str, layer: int) -> Hashable:

@@ -20,8 +20,9 @@ SHOWN_AGAIN = 16
 Event = tuple[int, int, int, int]
 """(device, block, bytes, module): places in `Ledger.devices` and `Ledger.modules`; bytes as asked
 for, negative when the block is freed. Block 0: the allocated bytes rose so far and fell again.
-Block -1: the allocator's cache is emptied."""
-RISE, EMPTIED = 0, -1
+Block -1: the allocator's cache is emptied. Blocks from `HELD` down: taken by whoever came first and
+never freed."""
+RISE, EMPTIED, HELD = 0, -1, -(2**40)
 
 
 def rounded(size: int) -> int:
@@ -94,6 +95,7 @@ class Ledger:
         self._alive: dict[int, tuple[int, int]] = {}
         self._totals: Counter[int] = Counter()
         self._serial = RISE
+        self._held = HELD
         self._measures: list[tuple[int, Measure]] = []
 
     @property
@@ -145,14 +147,13 @@ class Ledger:
             self.free(number)
 
     def hold(self, device: str, size: int, kind: str) -> None:
-        """Book memory that stays to the end, taken by whoever came first: not part of a layer."""
-        self._serial += 1
-        self.kinds[self._serial] = kind
+        """Book memory that stays to the end, taken by whoever came first."""
+        self._held -= 1
+        self.kinds[self._held] = kind
         place = self.place(device)
         self._totals[place] += rounded(size)
-        latest = next(one for one in reversed(self.stretches) if not one.stack)
         if size:
-            latest.events.append((place, self._serial, size, 0))
+            self._note(place, self._held, size)
 
     def empty_cache(self, device: str) -> None:
         """Free segments of the device are given back."""

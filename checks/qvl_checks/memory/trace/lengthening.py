@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 from qvl_checks.memory.trace.depth import LAYER_NAME, Stack
-from qvl_checks.memory.trace.ledger import RISE, Event, Stretch
+from qvl_checks.memory.trace.ledger import HELD, RISE, Event, Stretch
 
 Birth = tuple[int, int, int]
 """(which pass through a stack, which of its traced layers, which of those it left behind)."""
@@ -35,7 +35,7 @@ class Lengthening:
         self._stacks = stacks
         self._traced_kinds = kinds
         self.modules = list(modules)
-        self.kinds: dict[int, str] = {}
+        self.kinds = {block: kind for block, kind in kinds.items() if block < HELD}
         self._renamed: dict[tuple[int, int], int] = {}
         self._births = self._find_births()
 
@@ -53,7 +53,7 @@ class Lengthening:
             layers = self._traced[position : position + len(stack.kept)]
             for index, place in enumerate(stack.stands_in):
                 last = index == stack.last(place)
-                events = run.layer(layers[place].events, group, place, index, last)
+                events = run.layer(_with_held(layers, stack, place), group, place, index, last)
                 yield Stretch(one.phase, one.stack, index, one.turn, events)
             position += len(stack.kept)
             group += 1
@@ -97,6 +97,8 @@ class _Run:
         self._serial = RISE
         self._outside: dict[int, int] = {}
         """Traced block -> the one of the full run."""
+        self._held: set[int] = set()
+        """What whoever came first took for all."""
         self._left: dict[Birth, dict[int, int]] = {}
         """What a traced layer left -> layer of the full model -> the block that this one left."""
 
@@ -122,7 +124,11 @@ class _Run:
         made: list[Event] = []
         own: dict[int, int] = {}
         for device, block, size, traced_module in events:
+            if block in self._held:
+                continue
             module = self._plan.renamed(traced_module, index)
+            if block < HELD:
+                self._held.add(block)
             if block <= RISE:
                 made.append((device, block, size, module))
                 continue
@@ -173,6 +179,18 @@ class _Run:
     def _all_left(self, block: int) -> list[int]:
         birth = self._plan.birth(block)
         return list(self._left.pop(birth, {}).values()) if birth is not None else []
+
+
+def _with_held(layers: Sequence[Stretch], stack: Stack, place: int) -> Sequence[Event]:
+    """The events of a traced layer, and at their places what its equals among the traced ones took
+    for all: one that stands for no layer may have come first."""
+    events = layers[place].events
+    for twin, one in enumerate(stack.twins):
+        if one == place and twin != place:
+            for position, event in enumerate(layers[twin].events):
+                if event[1] < HELD:
+                    events = [*events[:position], event, *events[position:]]
+    return events
 
 
 def survivors(events: Sequence[Event]) -> list[int]:

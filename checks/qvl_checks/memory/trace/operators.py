@@ -122,8 +122,6 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
                 args, tensors, flat, spec = self._without_masks(
                     args, tensors, kwargs, flat, spec, device
                 )
-            if device.type == "cuda":
-                workspaces.used_by(func, str(device))
             known = bool(tensors or func in factories) and all(
                 _values(one) is not None for one in tensors
             )
@@ -149,6 +147,9 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
                 storages.see(output)
                 if func is aten._to_copy.default and hasattr(args[0], "_qvl_weight"):
                     storages.rebook(output, WEIGHTS)
+            if device.type == "cuda":
+                # Once there is room for the result.
+                workspaces.used_by(func, str(device))
             sizes = scratch.of(func, args, outputs)
             if sizes and device.type == "cuda":
                 storages.ledger.scratch(str(device), *sizes)

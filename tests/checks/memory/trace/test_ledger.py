@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qvl_checks.memory.trace.account import Account
 from qvl_checks.memory.trace.ledger import INPUTS, RISE, TEXT, VISION, WEIGHTS, Event, Ledger
+from qvl_checks.memory.trace.workspace import WORKSPACE
 
 CARD = "cuda:0"
 KIB = 1024
@@ -90,6 +91,21 @@ def test_of_many_repeated_steps_most_leave_their_rise_only() -> None:
     rises = [size for _, block, size, _ in events(ledger) if block == RISE]
     assert rises == [9 * KIB] * 90
     assert account(ledger).top[1].total == (12 + 101 + 8) * KIB
+
+
+def test_held_memory_comes_where_it_was_first_wanted_and_stays() -> None:
+    ledger = booked()
+    ledger.begin(TEXT, "text", 0)
+    ledger.module = "model.layers.0.self_attn.q_proj"
+    output = ledger.allocate(CARD, 3 * MIB)
+    ledger.hold(CARD, 2 * MIB, WORKSPACE)
+    ledger.free(output)
+    sizes = [size for _, _, size, _ in ledger.stretches[-1].events]
+    assert sizes == [3 * MIB, 2 * MIB, -3 * MIB]
+    assert ledger.total(CARD) == 2 * MIB + 2 * KIB
+    made = account(ledger)
+    assert made.most[WORKSPACE] == 2 * MIB
+    assert made.top[1].module == "model.layers.0.self_attn.q_proj"
 
 
 def test_a_device_that_is_too_small_says_what_failed() -> None:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +37,7 @@ BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 BOUNDARIES = [row for row in MEASURED["rows"] if "boundary" in row]
 STATED = (
     "images",
+    "videos",
     "text_tokens",
     "new_tokens",
     "batch",
@@ -47,47 +46,30 @@ STATED = (
     "mode",
     "device_map",
 )
-UNEXPLAINED = ("Qwen2.5-VL-3B", "eager", "balanced")
-"""Two cards, 6000 tokens of text: a fragment is used up one layer earlier than in the run, which
-makes a segment of 2.1 GiB more of it."""
 
 
 def name_of(row: dict[str, Any]) -> str:
     """A measured row, in short."""
-    parts = (row["transformers"], row["model"], row["attention"], row["device_map"])
+    parts = (row["transformers"], row["model"], row["attention"], row.get("device_map"))
     return "-".join(map(str, parts))
 
 
-def marked(row: dict[str, Any]) -> Any:
-    """The row, expected to fail where the cause is not known."""
-    known = (row["model"], row["attention"], row["device_map"]) == UNEXPLAINED
-    return (
-        pytest.param(row, marks=pytest.mark.xfail(reason="one segment more", strict=True))
-        if known
-        else row
-    )
+MEASURED_H200 = json.loads((BENCHMARKS / "measured_h200.json").read_text())
+H200 = MEASURED_H200["rows"]
 
 
-H200 = [marked(row) for row in json.loads((BENCHMARKS / "measured_h200.json").read_text())["rows"]]
+@pytest.fixture(scope="session")
+def target(shared_agent: SharedAgent) -> SharedAgent:
+    return shared_agent
 
 
-@pytest.fixture(scope="module")
-def target() -> Iterator[AgentClient]:
-    client = AgentClient(TARGET, {"qvl_checks": str(Path(qvl_checks.__file__).parent)})
-    for module in ("torch", "transformers", "torch._dynamo"):
-        state = client.import_module(module, 120)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def installed(target: AgentClient) -> str:
+@pytest.fixture(scope="session")
+def installed(target: SharedAgent) -> str:
     """The target's release of transformers."""
     return target.import_module("transformers", 120).version
 
 
-def predict(target: AgentClient, model: str, **workload: Any) -> dict[str, Any]:
+def predict(target: SharedAgent, model: str, **workload: Any) -> dict[str, Any]:
     stated = {
         "images": [],
         "text_tokens": 50,
@@ -112,7 +94,7 @@ def release(facts: dict[str, Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['model']}-{row['attn']}")
-def test_predicted_as_measured(target: AgentClient, row: dict[str, Any]) -> None:
+def test_predicted_as_measured(target: SharedAgent, row: dict[str, Any]) -> None:
     facts = predict(
         target,
         row["model"],
@@ -130,7 +112,7 @@ def test_predicted_as_measured(target: AgentClient, row: dict[str, Any]) -> None
     assert error <= (EXACT if release(facts) == (5, 17) else CLOSE), error
 
 
-def test_parts_at_the_peak_add_up_to_it(target: AgentClient) -> None:
+def test_parts_at_the_peak_add_up_to_it(target: SharedAgent) -> None:
     card = predict(target, "Qwen2.5-VL-3B", images=[(560, 560)], attention="eager")["devices"][0]
     assert sum(card["at_peak"].values()) == card["peak_allocated_bytes"]
     assert card["peak_allocated_bytes"] == max(card["phase_peaks"].values())
@@ -138,7 +120,7 @@ def test_parts_at_the_peak_add_up_to_it(target: AgentClient) -> None:
 
 @pytest.mark.parametrize("model", ["Qwen2-VL-2B", "Qwen2.5-VL-3B", "Qwen3-VL-2B", "Qwen3.5-0.8B"])
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_few_layers_tell_as_much_as_all(target: AgentClient, model: str, attention: str) -> None:
+def test_few_layers_tell_as_much_as_all(target: SharedAgent, model: str, attention: str) -> None:
     stated = {"images": [(308, 448), (560, 308)], "attention": attention, "batch": 2}
     reduced = predict(target, model, new_tokens=9, **stated)["devices"][0]
     full = predict(target, model, new_tokens=9, depth="full", **stated)["devices"][0]
@@ -148,12 +130,12 @@ def test_few_layers_tell_as_much_as_all(target: AgentClient, model: str, attenti
 
 @pytest.mark.parametrize("row", H200, ids=name_of)
 def test_every_card_of_a_measured_run(
-    target: AgentClient, installed: str, row: dict[str, Any]
+    target: SharedAgent, installed: str, row: dict[str, Any]
 ) -> None:
     """Allocated to the promille, reserved within 3 %, room for the weights to the byte."""
     if installed != row["transformers"]:
         pytest.skip(f"measured with transformers {row['transformers']}")
-    stated = {name: row[name] for name in STATED}
+    stated = {name: row[name] for name in STATED if name in row}
     gpus = [
         {"capacity_bytes": H200_BYTES, "context_bytes": context} for context in row["context_bytes"]
     ]
@@ -187,7 +169,7 @@ ONE_SMALL = [{"capacity_bytes": 12 * GIB}]
     ids=["two cards", "offloaded", "video", "image and video", "experts", "linear", "forward"],
 )
 def test_few_layers_tell_as_much_whatever_is_run(
-    target: AgentClient, model: str, stated: dict[str, Any]
+    target: SharedAgent, model: str, stated: dict[str, Any]
 ) -> None:
     reduced = predict(target, model, new_tokens=6, **stated)
     full = predict(target, model, new_tokens=6, depth="full", **stated)
@@ -196,7 +178,7 @@ def test_few_layers_tell_as_much_whatever_is_run(
 
 
 def test_two_cards_of_24_gib_fail_on_the_first_one_in_the_vision_tower(
-    target: AgentClient,
+    target: SharedAgent,
 ) -> None:
     """`auto` puts the whole tower on GPU 0, where a 1680 x 1680 image asks for 12.36 GiB."""
     cards = [{"capacity_bytes": 24 * GIB}] * 2
@@ -209,7 +191,7 @@ def test_two_cards_of_24_gib_fail_on_the_first_one_in_the_vision_tower(
     assert predict(target, "Qwen2.5-VL-7B", **stated)["fits"]
 
 
-def test_what_cannot_be_predicted_is_said_in_a_sentence(target: AgentClient) -> None:
+def test_what_cannot_be_predicted_is_said_in_a_sentence(target: SharedAgent) -> None:
     for stated, words in (
         ({"dtype": "int8"}, "int8"),
         ({"device_map": "cuda:3"}, "GPU 3"),
@@ -222,7 +204,7 @@ def test_what_cannot_be_predicted_is_said_in_a_sentence(target: AgentClient) -> 
         assert words in facts["reason"]
 
 
-def test_chunks_of_the_prompt_take_less(target: AgentClient) -> None:
+def test_chunks_of_the_prompt_take_less(target: SharedAgent) -> None:
     whole, chunked = (
         predict(target, "Qwen2.5-VL-3B", text_tokens=4000, attention="eager", **stated)
         for stated in ({}, {"prefill_chunk_size": 512})
@@ -234,7 +216,7 @@ def test_chunks_of_the_prompt_take_less(target: AgentClient) -> None:
 
 
 @pytest.mark.parametrize("row", BOUNDARIES, ids=lambda row: f"{row['model']}-{row['attn']}")
-def test_the_largest_square_image_under_a_cap(target: AgentClient, row: dict[str, Any]) -> None:
+def test_the_largest_square_image_under_a_cap(target: SharedAgent, row: dict[str, Any]) -> None:
     """Within one merge step of the measured one; the cap held torch's own memory."""
     if release(predict(target, "Qwen2-VL-2B")) != (5, 17):
         pytest.skip("measured with transformers 5.17")
@@ -254,8 +236,32 @@ def test_the_largest_square_image_under_a_cap(target: AgentClient, row: dict[str
     assert fits == [True, False]
 
 
+@pytest.mark.parametrize("row", MEASURED_H200["boundaries"], ids=name_of)
+def test_the_largest_square_image_beside_a_context(
+    target: SharedAgent, installed: str, row: dict[str, Any]
+) -> None:
+    """Within one merge step of the measured one; the cap held the context, too."""
+    if installed != row["transformers"]:
+        pytest.skip(f"measured with transformers {row['transformers']}")
+    step = row["first_failing_px"] - row["largest_side_px"]
+    cap = [{"capacity_bytes": row["cap_bytes"], "context_bytes": row["context_bytes"][0]}]
+    fits = [
+        predict(
+            target,
+            row["model"],
+            images=[(side, side)],
+            attention=row["attention"],
+            resize=False,
+            loading="one_by_one",
+            gpus=cap,
+        )["fits"]
+        for side in (row["largest_side_px"] - step, row["first_failing_px"] + step)
+    ]
+    assert fits == [True, False]
+
+
 def test_a_square_of_patches_is_the_largest_tensor_of_eager_attention(
-    target: AgentClient,
+    target: SharedAgent,
 ) -> None:
     card = predict(target, "Qwen2-VL-7B", images=[DEMO], attention="eager")["devices"][0]
     assert card["largest_tensor"]["bytes"] == 16 * 14308 * 14308 * 4
@@ -264,7 +270,7 @@ def test_a_square_of_patches_is_the_largest_tensor_of_eager_attention(
     assert ".attn" in card["peak_module"]
 
 
-def test_sub_models_have_their_own_attention(target: AgentClient) -> None:
+def test_sub_models_have_their_own_attention(target: SharedAgent) -> None:
     mixed = {"text_config": "eager", "vision_config": "sdpa"}
     card = predict(target, "Qwen2.5-VL-7B", images=[DEMO], attention=mixed)["devices"][0]
     assert card["peak_phase"] == "text"
@@ -272,7 +278,7 @@ def test_sub_models_have_their_own_attention(target: AgentClient) -> None:
 
 
 def test_flash_attention_needs_no_package_and_takes_as_little_as_sdpa(
-    target: AgentClient,
+    target: SharedAgent,
 ) -> None:
     flash, sdpa = (
         predict(target, "Qwen2.5-VL-7B", images=[DEMO], attention=name)["devices"][0]
@@ -285,7 +291,7 @@ def test_flash_attention_needs_no_package_and_takes_as_little_as_sdpa(
     assert flash["peak_allocated_bytes"] < flash["weights_bytes"] * 1.1
 
 
-def test_a_plain_forward_makes_logits_for_every_token(target: AgentClient) -> None:
+def test_a_plain_forward_makes_logits_for_every_token(target: SharedAgent) -> None:
     card = predict(target, "Qwen2.5-VL-7B", images=[DEMO], mode="forward")["devices"][0]
     assert card["terms"]["logits_bytes"] >= 3629 * 152064 * 2
     assert card["largest_tensor"]["shape"] == [1, 3629, 152064] or (
@@ -293,7 +299,7 @@ def test_a_plain_forward_makes_logits_for_every_token(target: AgentClient) -> No
     )
 
 
-def test_a_longer_answer_takes_a_longer_cache(target: AgentClient) -> None:
+def test_a_longer_answer_takes_a_longer_cache(target: SharedAgent) -> None:
     short, long = (
         predict(target, "Qwen2.5-VL-7B", text_tokens=1000, new_tokens=tokens)["devices"][0]
         for tokens in (2, 1002)
@@ -303,7 +309,7 @@ def test_a_longer_answer_takes_a_longer_cache(target: AgentClient) -> None:
     assert long["phase_peaks"]["decode"] - short["phase_peaks"]["decode"] >= more
 
 
-def test_half_precision_halves_the_weights(target: AgentClient) -> None:
+def test_half_precision_halves_the_weights(target: SharedAgent) -> None:
     half, single = (
         predict(target, "Qwen2-VL-2B", dtype=name)["devices"][0]["weights_bytes"]
         for name in ("float16", "float32")

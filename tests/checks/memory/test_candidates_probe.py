@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.memory.change_facts import CANDIDATES, CandidatesFacts
 from qvl_checks.memory.forecast import KERNELS
 from qvl_checks.memory.predicted_facts import PREDICTED, PredictedFacts
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-ROOTS = {"qvl_checks": str(Path(qvl_checks.__file__).parent)}
 MIB = 2**20
 CONTEXT = 600 * MIB
 SIDE = 1120
@@ -31,14 +24,9 @@ SCORES = 2 * PATCHES**2 * 2
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def target() -> Iterator[AgentClient]:
-    client = AgentClient(TARGET, ROOTS)
-    for module in ("torch", "transformers", "torch._dynamo"):
-        state = client.import_module(module, 120)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield client
-    client.close()
+@pytest.fixture
+def target(shared_agent: SharedAgent) -> SharedAgent:
+    return shared_agent
 
 
 def request(room: int, *, cards: int = 1, **workload: Any) -> dict[str, Any]:
@@ -73,13 +61,13 @@ def request(room: int, *, cards: int = 1, **workload: Any) -> dict[str, Any]:
     }
 
 
-def predicted(client: AgentClient, asked: dict[str, Any]) -> PredictedFacts:
+def predicted(client: SharedAgent, asked: dict[str, Any]) -> PredictedFacts:
     record = client.run(PREDICTED.entry, asked, PREDICTED.budget_s)
     assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
     return msgspec.convert(record.data, PredictedFacts)
 
 
-def test_eager_scores_do_not_fit_and_are_named(target: AgentClient) -> None:
+def test_eager_scores_do_not_fit_and_are_named(target: SharedAgent) -> None:
     facts = predicted(target, request(4 * SCORES))
     assert facts.status == "predicted", facts.reason
     assert facts.fits is False
@@ -93,23 +81,23 @@ def test_eager_scores_do_not_fit_and_are_named(target: AgentClient) -> None:
     assert device.history
 
 
-def test_the_same_card_is_enough_for_sdpa(target: AgentClient) -> None:
+def test_the_same_card_is_enough_for_sdpa(target: SharedAgent) -> None:
     facts = predicted(target, request(4 * SCORES, attention="sdpa"))
     assert facts.fits is True
     assert facts.devices[0].failure is None
 
 
-def test_a_named_card_keeps_its_number(target: AgentClient) -> None:
+def test_a_named_card_keeps_its_number(target: SharedAgent) -> None:
     facts = predicted(target, request(4 * SCORES, cards=2, device_map="cuda:1"))
     assert [device.index for device in facts.devices] == [1]
 
 
-def test_a_card_that_is_not_there(target: AgentClient) -> None:
+def test_a_card_that_is_not_there(target: SharedAgent) -> None:
     facts = predicted(target, request(4 * SCORES, device_map="cuda:3"))
     assert (facts.status, facts.obstacle) == ("not_run", "unavailable")
 
 
-def test_without_a_gpu_or_a_model_nothing_is_predicted(target: AgentClient) -> None:
+def test_without_a_gpu_or_a_model_nothing_is_predicted(target: SharedAgent) -> None:
     asked = request(4 * SCORES)
     asked["inputs"] = {"devices.torch": {"devices": []}}
     assert predicted(target, asked).obstacle == "no_gpu"
@@ -119,7 +107,7 @@ def test_without_a_gpu_or_a_model_nothing_is_predicted(target: AgentClient) -> N
 
 
 @pytest.mark.slow
-def test_the_search_finds_a_change_and_the_largest_image(target: AgentClient) -> None:
+def test_the_search_finds_a_change_and_the_largest_image(target: SharedAgent) -> None:
     asked = request(4 * SCORES)
     asked["inputs"]["memory.as_stated"] = {
         "status": "out_of_memory",

@@ -6,28 +6,20 @@ of bytes in the message, so that what the tracer says can be compared with what 
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
-import qvl_checks
 from qvl_checks.memory.change_facts import CANDIDATES, FIXES, LARGEST_IMAGE
 from qvl_checks.memory.failed_tensor import recognise
 from qvl_checks.memory.run_facts import AS_STATED, RunAsStated
 from qvl_checks.models.catalogue import published_config, resolve
 from qvl_doctor.facts import ProbeStatus
-from qvl_doctor.running.client import AgentClient
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
-ROOTS = {
-    "qvl_checks": str(Path(qvl_checks.__file__).parent),
-    "memory_on_target": str(Path(__file__).parent / "memory_on_target"),
-}
 MIB = 2**20
 GIB = 2**30
 PATCHES = 80 * 80
@@ -38,17 +30,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def target() -> Iterator[AgentClient]:
-    client = AgentClient(TARGET, ROOTS)
-    for module in ("torch", "transformers"):
-        state = client.import_module(module, 120)
-        assert state.status is ProbeStatus.OK, state.reason
-    yield client
-    client.close()
+@pytest.fixture
+def target(shared_agent: SharedAgent) -> SharedAgent:
+    return shared_agent
 
 
-def answer(client: AgentClient, entry: str, request: dict[str, Any]) -> Any:
+def answer(client: SharedAgent, entry: str, request: dict[str, Any]) -> Any:
     record = client.run(entry, request, 120)
     assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
     return record.data
@@ -74,14 +61,14 @@ def workload(**changes: Any) -> dict[str, Any]:
     }
 
 
-def run(client: AgentClient, attention: str | None, **others: Any) -> RunAsStated:
+def run(client: SharedAgent, attention: str | None, **others: Any) -> RunAsStated:
     load = {**others.pop("workload", workload()), "attention": attention}
     model = others.pop("model", tiny())
     request = {"model": model, "workload": load, **others}
     return msgspec.convert(answer(client, "memory_on_target.on_cpu:run", request), RunAsStated)
 
 
-def test_a_run_to_the_end(target: AgentClient) -> None:
+def test_a_run_to_the_end(target: SharedAgent) -> None:
     facts = run(target, None)
     assert facts.status == "ran", facts.reason
     assert facts.load is not None
@@ -94,7 +81,7 @@ def test_a_run_to_the_end(target: AgentClient) -> None:
     assert 0 <= facts.weights_by_device["cpu"] - facts.weights_need_bytes < 4096  # rotary buffers
 
 
-def test_a_video_in_one_forward_pass(target: AgentClient) -> None:
+def test_a_video_in_one_forward_pass(target: SharedAgent) -> None:
     load = workload(images=[[56, 56]], videos=[[112, 112, 5]], mode="forward")
     facts = run(target, None, workload=load)
     assert facts.status == "ran", facts.reason
@@ -105,32 +92,32 @@ def test_a_video_in_one_forward_pass(target: AgentClient) -> None:
     assert facts.load.prompt_tokens == 50 + (4 + 2) + (3 * 16 + 2)
 
 
-def test_attention_part_by_part(target: AgentClient) -> None:
+def test_attention_part_by_part(target: SharedAgent) -> None:
     facts = run(target, "vision=sdpa,text=eager", workload=workload(images=[[112, 112]]))
     assert facts.status == "ran", facts.reason
     assert facts.selected == {"vision": "sdpa", "text": "eager"}
     assert facts.names == "vision sdpa, text eager"
 
 
-def test_changes_that_generate_takes(target: AgentClient) -> None:
+def test_changes_that_generate_takes(target: SharedAgent) -> None:
     load = workload(images=[[112, 112]], prefill_chunk_size=16, max_pixels=64 * 28 * 28)
     facts = run(target, None, workload=load)
     assert facts.status == "ran", facts.reason
     assert facts.new_tokens == 2
 
 
-def test_logits_of_the_last_position(target: AgentClient) -> None:
+def test_logits_of_the_last_position(target: SharedAgent) -> None:
     load = workload(images=[], text_tokens=20, mode="forward", logits_to_keep=1)
     assert run(target, None, workload=load).status == "ran"
 
 
-def test_a_limit_on_pixels_scales_the_images(target: AgentClient) -> None:
+def test_a_limit_on_pixels_scales_the_images(target: SharedAgent) -> None:
     facts = run(target, None, workload=workload(max_pixels=64 * 28 * 28))
     assert facts.load is not None
     assert facts.load.images == ((224, 224),)
 
 
-def test_the_tensor_that_does_not_fit_is_named(target: AgentClient) -> None:
+def test_the_tensor_that_does_not_fit_is_named(target: SharedAgent) -> None:
     """Eager, 2 heads: scores of 2 x 6400 x 6400 fp32 numbers, 312.5 MiB, in 250 MiB."""
     facts = run(target, "eager", room=250 * MIB)
     assert facts.status == "out_of_memory"
@@ -151,11 +138,11 @@ def test_the_tensor_that_does_not_fit_is_named(target: AgentClient) -> None:
     assert (culprit.kind, culprit.count, culprit.factor) == ("vision", PATCHES, 2)
 
 
-def test_the_same_limit_is_enough_for_sdpa(target: AgentClient) -> None:
+def test_the_same_limit_is_enough_for_sdpa(target: SharedAgent) -> None:
     assert run(target, "sdpa", room=250 * MIB).status == "ran"
 
 
-def test_scores_over_the_prompt(target: AgentClient) -> None:
+def test_scores_over_the_prompt(target: SharedAgent) -> None:
     """Text eager, 4 heads: 4 x 4000 x 4000 fp32 numbers, 244 MiB, in 200 MiB."""
     load = workload(images=[], text_tokens=4000)
     facts = run(target, "eager", room=200 * MIB, workload=load)
@@ -167,7 +154,7 @@ def test_scores_over_the_prompt(target: AgentClient) -> None:
     assert (culprit.kind, culprit.count, culprit.factor) == ("text", 4000, 4)
 
 
-def test_weights_that_do_not_fit(target: AgentClient) -> None:
+def test_weights_that_do_not_fit(target: SharedAgent) -> None:
     facts = run(target, None, room_for_weights=24 * MIB)
     failure = facts.failure
     assert facts.status == "out_of_memory"
@@ -177,7 +164,7 @@ def test_weights_that_do_not_fit(target: AgentClient) -> None:
     assert recognise(failure, None, {}).words == f"the weight {failure.module}"
 
 
-def test_an_implementation_that_cannot_be_selected(target: AgentClient) -> None:
+def test_an_implementation_that_cannot_be_selected(target: SharedAgent) -> None:
     facts = run(target, "flex_attention_of_tomorrow")
     assert (facts.status, facts.obstacle) == ("not_run", "unavailable")
     assert "flex_attention_of_tomorrow" in facts.reason
@@ -185,7 +172,7 @@ def test_an_implementation_that_cannot_be_selected(target: AgentClient) -> None:
 
 @pytest.mark.slow
 def test_a_checkpoint_is_loaded_and_gives_its_own_numbers(
-    target: AgentClient, tmp_path: Path
+    target: SharedAgent, tmp_path: Path
 ) -> None:
     saved = answer(
         target, "memory_on_target.checkpoints:save", {"model": tiny(), "path": str(tmp_path)}
@@ -198,7 +185,7 @@ def test_a_checkpoint_is_loaded_and_gives_its_own_numbers(
 
 
 def test_dispatched_random_weights_compute_what_the_plain_model_computes(
-    target: AgentClient,
+    target: SharedAgent,
 ) -> None:
     facts = answer(target, "memory_on_target.planning:dispatched", {"config": tiny()["config"]})
     assert facts["hooked"] > 0
@@ -216,7 +203,7 @@ def test_dispatched_random_weights_compute_what_the_plain_model_computes(
     ],
 )
 def test_the_plan_for_two_cards(
-    target: AgentClient, name: str, device_map: str, vision: str
+    target: SharedAgent, name: str, device_map: str, vision: str
 ) -> None:
     free = int(23.2 * GIB)
     request = {"config": published_config(name), "free": [free] * 2, "device_map": device_map}
@@ -231,7 +218,7 @@ def test_the_plan_for_two_cards(
     assert planned["buffers"] == ["cpu"]
 
 
-def test_a_plan_that_leaves_the_cards_is_refused(target: AgentClient) -> None:
+def test_a_plan_that_leaves_the_cards_is_refused(target: SharedAgent) -> None:
     request = {
         "config": published_config("Qwen2.5-VL-7B"),
         "free": [4 * GIB] * 2,
@@ -242,7 +229,7 @@ def test_a_plan_that_leaves_the_cards_is_refused(target: AgentClient) -> None:
     assert planned["reason"].startswith("device_map='auto' moves weights to the ")
 
 
-def test_the_probes_say_that_there_is_no_cuda(target: AgentClient) -> None:
+def test_the_probes_say_that_there_is_no_cuda(target: SharedAgent) -> None:
     request = {"model": tiny(), "workload": workload(), "inputs": {}}
     stated = answer(target, AS_STATED.entry, request)
     if stated["status"] != "not_run":
@@ -256,12 +243,12 @@ def test_the_probes_say_that_there_is_no_cuda(target: AgentClient) -> None:
         request["inputs"][probe.id] = found
 
 
-def test_no_model_was_named(target: AgentClient) -> None:
+def test_no_model_was_named(target: SharedAgent) -> None:
     request = {"model": {**tiny(), "source": "tiny"}, "workload": workload(), "inputs": {}}
     assert answer(target, AS_STATED.entry, request)["obstacle"] == "no_model"
 
 
-def test_the_peak_is_credited_to_the_module_that_made_it(target: AgentClient) -> None:
+def test_the_peak_is_credited_to_the_module_that_made_it(target: SharedAgent) -> None:
     peaks = answer(target, "memory_on_target.peaks:run", {})
     assert peaks == {
         "0": {"bytes": 900, "module": "layers.1.mlp", "phase": "text"},

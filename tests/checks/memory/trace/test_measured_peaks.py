@@ -8,8 +8,6 @@ version decides how close its prediction must come.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from qvl_doctor.facts import ProbeStatus
 
 pytestmark = pytest.mark.slow
 
-TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 ENTRY = "qvl_checks.memory.trace.predict_probe:run"
 MEASURED = json.loads(Path(__file__).with_name("measured_peaks.json").read_text())
 ROWS = [row for row in MEASURED["rows"] if "boundary" not in row]
@@ -196,7 +193,6 @@ def test_what_cannot_be_predicted_is_said_in_a_sentence(target: SharedAgent) -> 
         ({"dtype": "int8"}, "int8"),
         ({"device_map": "cuda:3"}, "GPU 3"),
         ({"device_map": "auto"}, "memory of the GPUs"),
-        ({"tp": 2}, "tensor parallelism"),
         ({"prefill_chunk_size": 64, "use_cache": False}, "prefill"),
     ):
         facts = predict(target, "Qwen2-VL-2B", text_tokens=100, **stated)

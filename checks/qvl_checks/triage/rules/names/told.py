@@ -121,7 +121,7 @@ def _unknown(case: Case, family: Family, line: int, score: float) -> Hit:
 def told_package(case: Case) -> Iterator[Hit]:
     """An optional package, and next to its name that it is not installed."""
     clues = case.clues
-    if not clues.qwen:
+    if not clues.qwen and clues.word("from_pretrained") is None:
         return
     absent = clues.said("not_installed")
     for match in _PACKAGE.finditer(clues.prose):

@@ -51,7 +51,8 @@ def configurations(names: list[str]) -> list[dict[str, Any]]:
 def small(workload: dict[str, Any]) -> dict[str, Any]:
     """The same kind of workload, for a CPU."""
     images = [[224, 168] for _ in workload["images"]]
-    return {**workload, "images": images, "text_tokens": min(workload["text_tokens"], 60)}
+    tokens = min(workload["text_tokens"], 60)
+    return {**workload, "images": images, "text_tokens": tokens, "dtype": "float32"}
 
 
 def in_processes(works: list[Callable[[], dict[str, Any]]], budget: float) -> list[dict[str, Any]]:

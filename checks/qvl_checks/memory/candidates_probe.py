@@ -68,7 +68,9 @@ class Search:
         return Forecast(asked["model"], asked["workload"], asked["gpus"], seconds)
 
     def _cures(self) -> None:
-        found = Cures(self._forecast(SECONDS - FOR_THE_IMAGE), self._asked).search()
+        forecast = self._forecast(SECONDS - FOR_THE_IMAGE)
+        # What is found here is run, in one process.
+        found = Cures(forecast, self._asked, processes=False).search()
         self._notes += found["notes"]
         for row in found["tried"]:
             self._keep(row["fields"], row["fits"], row["reason"], row["devices"])

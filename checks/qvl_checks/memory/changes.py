@@ -23,6 +23,8 @@ class Offered(NamedTuple):
     logits_to_keep: bool
     prefill_chunk: bool
     flash_attention: bool
+    processes: bool = True
+    """Whether a run may take several processes, as tensor parallelism does."""
 
 
 def offered(model: Mapping[str, Any], config: Any) -> Offered:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qvl_checks.memory.cards import Refused
+from qvl_checks.memory.trace.workload import TENSOR_PARALLEL
 from qvl_checks.models.attention_wish import argument
 from qvl_checks.models.build import dtype_keyword, model_class
 
@@ -31,6 +32,12 @@ def indices(torch: Any, device_map: str | None, visible: int) -> list[int]:
     """
     if device_map in PLANNED:
         return list(range(visible))
+    if device_map == TENSOR_PARALLEL:
+        raise Refused(
+            "unavailable",
+            "tensor parallelism takes several processes, and one is run here; 'qvl-doctor plan' "
+            "predicts it",
+        )
     try:
         device = torch.device("cuda" if device_map is None else device_map)
     except RuntimeError as error:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from on_card.peak import answer, outside
-from qvl_checks.models.build import dtype_keyword, make_config, make_model, model_class
+from qvl_checks.models.build import (
+    dtype_keyword,
+    make_config,
+    make_inputs,
+    make_model,
+    model_class,
+)
 
 PER_RANK = (
     "context_bytes",
@@ -77,7 +83,6 @@ def run(request: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
     facts.update(card.loaded())
     facts["local_shapes"] = {name: shape_of(one) for name, one in model.named_parameters()}
     facts["kinds"] = sorted({type(one.data).__name__ for one in model.parameters()})
-    caches = Caches()
     status: dict[str, Any] = {"status": "ran"}
     with torch.no_grad():
         try:
@@ -90,7 +95,7 @@ def run(request: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
     except Exception as error:
         status = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     if not on_gpu:
-        facts["cache_shapes"] = caches.shapes(model, config, workload)
+        facts.update(compared(model, config, workload, request["path"]))
     return {**facts, **status}
 
 
@@ -114,30 +119,43 @@ def shape_of(tensor: Any) -> list[int]:
     return list(local.shape)
 
 
-class Caches:
-    """The shapes of what a cache keeps, seen in one more pass."""
+def compared(model: Any, config: Any, workload: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """One pass more, for what it leaves: shapes of the cache's tensors, layer by layer, shape of
+    the logits, and how far these are from the unsplit model's (relative L2 of the last row)."""
+    import torch
 
-    def shapes(self, model: Any, config: Any, workload: Mapping[str, Any]) -> list[list[int]]:
-        """Of every key and value tensor, layer by layer."""
-        import torch
+    inputs = make_inputs(
+        config,
+        images=workload["images"],
+        text_tokens=workload["text_tokens"],
+        batch=workload["batch"],
+        device=str(model.device),
+    )
+    arguments = {
+        dtype_keyword(): getattr(torch, workload["dtype"]),
+        "attn_implementation": workload["attention"],
+    }
+    whole = model_class(config).from_pretrained(path, **arguments).eval()
+    with torch.no_grad():
+        answer, expected = (one(**inputs, use_cache=True) for one in (model, whole))
+    rows = answer.logits[:, -1].float(), expected.logits[:, -1].float()
+    facts = {
+        "cache_shapes": [list(one.shape) for one in kept(answer.past_key_values)],
+        "logits_shape": list(answer.logits.shape),
+    }
+    if rows[0].shape == rows[1].shape:
+        facts["logits_error"] = float((rows[0] - rows[1]).norm() / rows[1].norm())
+    return facts
 
-        from qvl_checks.models.build import make_inputs
 
-        inputs = make_inputs(
-            config,
-            images=workload["images"],
-            text_tokens=workload["text_tokens"],
-            batch=workload["batch"],
-            device=str(model.device),
-        )
-        with torch.no_grad():
-            cache = model(**inputs, use_cache=True).past_key_values
-        layers = getattr(cache, "layers", None)
-        if layers is None:
-            pairs = list(zip(cache.key_cache, cache.value_cache, strict=True))
-        else:
-            pairs = [(getattr(one, "keys", None), getattr(one, "values", None)) for one in layers]
-        return [shape_of(one) for pair in pairs for one in pair if one is not None]
+def kept(cache: Any) -> list[Any]:
+    """Every key and value tensor of a cache."""
+    layers = getattr(cache, "layers", None)
+    if layers is None:
+        pairs = list(zip(cache.key_cache, cache.value_cache, strict=True))
+    else:
+        pairs = [(getattr(one, "keys", None), getattr(one, "values", None)) for one in layers]
+    return [one for pair in pairs for one in pair if one is not None]
 
 
 class Unmeasured:

@@ -43,7 +43,8 @@ MODES = ("generate", "forward")
 @click.option(
     "--device-map",
     metavar="MODE",
-    help="auto, balanced, … or one device (default: cuda:0, or auto with several GPUs).",
+    help="auto, balanced, … or one device (default: cuda:0, or auto with several GPUs); or "
+    "tensor-parallel: one process per GPU, each weight in parts.",
 )
 @click.option(
     "--max-memory",
@@ -166,6 +167,7 @@ def _rooms(pairs: tuple[str, ...]) -> dict[str, int] | None:
 def _question(registry: Any, model: str, stated: dict[str, Any], workload: Path | None) -> Any:
     """Options over file over defaults."""
     from qvl_checks.memory.plan import request
+    from qvl_checks.memory.trace.workload import TENSOR_PARALLEL
     from qvl_doctor.facts import WorkloadFacts
 
     written = request.read_workload(workload).options() if workload is not None else {}
@@ -187,6 +189,8 @@ def _question(registry: Any, model: str, stated: dict[str, Any], workload: Path 
         else request.gpus_of_this_machine(registry)
     )
     default_map = "auto" if len(gpus) > 1 else None
+    if asked.get("device_map") == TENSOR_PARALLEL and asked.get("max_memory"):
+        raise UsageError(f"--max-memory has no meaning with --device-map {TENSOR_PARALLEL}")
     place = str(asked.get("device_map") or "").removeprefix("cuda:")
     if place.isdecimal() and int(place) >= len(gpus):
         raise UsageError(

@@ -12,6 +12,7 @@ from qvl_checks.memory.pixels import limits, resized
 from qvl_checks.memory.placement import PLANNED
 from qvl_checks.memory.plan.limits import FRAMES_STEP, margin
 from qvl_checks.memory.plan.search import Look, largest
+from qvl_checks.memory.trace.workload import TENSOR_PARALLEL
 from qvl_checks.models.attention_wish import argument
 from qvl_checks.models.build import MERGE, make_config
 
@@ -34,13 +35,16 @@ class Change(NamedTuple):
 class Cures:
     """Tries changes, smallest first; what was tried and does not help is kept as well."""
 
-    def __init__(self, forecast: Forecast, request: Mapping[str, Any]) -> None:
+    def __init__(
+        self, forecast: Forecast, request: Mapping[str, Any], *, processes: bool = True
+    ) -> None:
+        """``processes``: whether changes that need several processes are any use."""
         self._forecast = forecast
         self._workload = request["workload"]
         self._gpus = request["gpus"]
         self._model = request["model"]
         config = make_config(dict(self._model["config"]))
-        self._can = offered(self._model, config)
+        self._can = offered(self._model, config)._replace(processes=processes)
         self._unit = config.vision_config.patch_size * MERGE
         self.tried: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -182,7 +186,7 @@ def free(
     if workload.get("mode") != "forward" and can.prefill_chunk and phases & {"text", "logits"}:
         yield Change({"prefill_chunk_size": CHUNK}, NOTHING)
     if len(gpus) > 1:
-        yield from _placements(workload, prediction, gpus)
+        yield from _placements(workload, prediction, gpus, can)
 
 
 def _attention(workload: Mapping[str, Any], can: Offered) -> Iterator[Change]:
@@ -211,7 +215,10 @@ def _fragmented(prediction: Mapping[str, Any]) -> bool:
 
 
 def _placements(
-    workload: Mapping[str, Any], prediction: Mapping[str, Any], gpus: Sequence[Mapping[str, Any]]
+    workload: Mapping[str, Any],
+    prediction: Mapping[str, Any],
+    gpus: Sequence[Mapping[str, Any]],
+    can: Offered,
 ) -> Iterator[Change]:
     stated = workload.get("device_map")
     for name in ("auto", "balanced_low_0"):
@@ -221,6 +228,9 @@ def _placements(
         room = room_for_weights(prediction, gpus)
         if room is not None:
             yield Change({"device_map": "auto", "max_memory": room}, NOTHING)
+    if can.processes and stated != TENSOR_PARALLEL:
+        condition = "the program is started with torchrun, one process per GPU"
+        yield Change({"device_map": TENSOR_PARALLEL}, NOTHING, condition)
 
 
 def slower(workload: Mapping[str, Any], can: Offered) -> Iterator[Change]:

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qvl_checks.memory.pixels import PUBLISHED_LIMITS
+from qvl_checks.memory.trace.workload import TENSOR_PARALLEL
 from qvl_checks.models.attention_wish import code as spelled
 
 DTYPE_KEYWORD_SINCE = (4, 56)
 """transformers release from which ``from_pretrained`` takes ``dtype``."""
+DISTRIBUTED_CONFIG_SINCE = (5, 17)
+"""Release from which ``from_pretrained(tp_plan=...)`` is deprecated for it (read in 5.17 and 5.23;
+in 5.4 the class had no such field)."""
 MIB = 2**20
 LOADING = {"attention", "dtype", "device_map", "max_memory"}
 SETTING = "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"
@@ -21,9 +25,12 @@ def code(
     class_name: str,
     transformers: str,
     patch: int,
+    gpus: int = 1,
 ) -> str:
     """Everything that has to be written for this change, ready to paste; ``path`` is the user's."""
     parts = []
+    if LOADING & set(change) and _tensor_parallel({**workload, **change}):
+        parts.append(f"# start it with:  torchrun --nproc-per-node {gpus} program.py")
     if change.get("expandable_segments"):
         parts.append(f"# before Python starts:  export {SETTING}")
     if LOADING & set(change):
@@ -57,6 +64,8 @@ def summary(change: Mapping[str, Any]) -> str:
         words.append(f"weights in {change['dtype']}")
     if "max_memory" in change:
         words.append("a device map that leaves room on the first GPU")
+    elif _tensor_parallel(change):
+        words.append("tensor parallelism over all GPUs")
     elif "device_map" in change:
         words.append(f'device_map="{change["device_map"]}"')
     if change.get("expandable_segments"):
@@ -83,14 +92,27 @@ def _loading(workload: Mapping[str, Any], class_name: str, transformers: str) ->
     arguments = [f"{dtype}=torch.{workload['dtype']}"]
     if workload.get("attention"):
         arguments.append(f"attn_implementation={spelled(workload['attention'])}")
-    arguments.append(f'device_map="{workload.get("device_map") or "cuda:0"}"')
-    if workload.get("max_memory"):
+    if _tensor_parallel(workload):
+        known = release >= DISTRIBUTED_CONFIG_SINCE
+        arguments.append(
+            'distributed_config=DistributedConfig(tp_plan="auto")' if known else 'tp_plan="auto"'
+        )
+    else:
+        arguments.append(f'device_map="{workload.get("device_map") or "cuda:0"}"')
+    if workload.get("max_memory") and not _tensor_parallel(workload):
         rooms = ", ".join(
             f'{index}: "{int(room) // MIB}MiB"' for index, room in workload["max_memory"].items()
         )
         arguments.append(f"max_memory={{{rooms}}}")
     lines = "".join(f"    {argument},\n" for argument in arguments)
-    return f"model = {class_name}.from_pretrained(\n    path,\n{lines})"
+    imported = ""
+    if any("DistributedConfig" in argument for argument in arguments):
+        imported = "from transformers.distributed import DistributedConfig\n\n"
+    return f"{imported}model = {class_name}.from_pretrained(\n    path,\n{lines})"
+
+
+def _tensor_parallel(workload: Mapping[str, Any]) -> bool:
+    return workload.get("device_map") == TENSOR_PARALLEL
 
 
 def _generating(change: Mapping[str, Any]) -> Sequence[str]:

@@ -62,7 +62,8 @@ def _plan(
     found = parts[CURES] if CURES in parts else Part("done")
     release = prediction["transformers"]
     cures = [_cure(row, question, release, devices) for row in found.answer.get("tried", ())]
-    notes = list(found.answer.get("notes", ()))
+    notes = [prediction["note"]] if prediction.get("note") else []
+    notes += found.answer.get("notes", ())
     if found.status != "done":
         notes.append(f"no cure was searched for: {found.reason}")
     return Plan(
@@ -103,7 +104,9 @@ def _cure(
         fits=row["fits"],
         reason=row["reason"],
         devices=answer.effects(row["devices"], devices),
-        code=code(row["fields"], workload, question.model.class_name, release, patch),
+        code=code(
+            row["fields"], workload, question.model.class_name, release, patch, len(question.gpus)
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from qvl_checks.memory.trace.depth import layer_of
 from qvl_checks.memory.trace.replacements import Replacements
-from qvl_checks.memory.trace.workload import Card, Unsupported, Workload
+from qvl_checks.memory.trace.workload import TENSOR_PARALLEL, Card, Unsupported, Workload
 
 PLANNED = ("auto", "balanced", "balanced_low_0", "sequential")
 """Values of ``device_map`` for which the placement is computed."""
@@ -59,7 +59,8 @@ class Placement:
 
 
 def place(torch: Any, work: Workload, hollow_model: Any) -> Placement:
-    """The placement that the workload's ``device_map`` asks for.
+    """The placement that the workload's ``device_map`` asks for; in tensor parallelism that of the
+    first rank.
 
     ``hollow_model()`` builds the full model without weights; called only where one is planned.
 
@@ -67,6 +68,8 @@ def place(torch: Any, work: Workload, hollow_model: Any) -> Placement:
         Unsupported: no such device map, or accelerate is missing.
     """
     asked = work.stated.get("device_map")
+    if asked == TENSOR_PARALLEL:
+        return Placement({"": "cuda:0"})
     if isinstance(asked, str) and asked in PLANNED:
         limits = work.stated.get("max_memory")
         return Placement(_named(_planned(torch, hollow_model(), asked, limits, work), work))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from qvl_checks.memory.trace import depth, hollow, spreading
+from qvl_checks.memory.trace import depth, hollow, spreading, tensor_parallel
 from qvl_checks.memory.trace import inputs as model_inputs
 from qvl_checks.memory.trace.account import Account
 from qvl_checks.memory.trace.answer import AFTERWARDS, LongAnswer
@@ -52,14 +53,19 @@ class Prediction:
         with Replacements() as replaced:
             model = hollow.build(self._torch, config, work.dtype, work.attention, replaced)
             held = weights(model, stacks, placement.of)
-            with session(self._torch, work.capability) as run:
+            if work.ranks > 1:
+                whole = held
+                tensor_parallel.split(self._torch, model, work.ranks)
+                held = weights(model, stacks, placement.of)
+                note = tensor_parallel.shares(whole, held, work.ranks)
+            with session(self._torch, work.capability) as run, _explained(work):
                 _trace(run, model, config, work, replaced, placement, stacks)
         books = _Books(work, placement, run.ledger, stacks, held)
         rows = [books.facts(number) for number in range(len(work.cards))]
         fits = [row["fits"] for row in rows]
         return {
             "fits": None if None in fits else all(fits),
-            "placement": placement.by_module,
+            "placement": placement.by_module if work.ranks == 1 else {},
             "offloaded_bytes": {
                 where: sum(weight.size for weight in held if weight.device == where)
                 for where in OFFLOADED
@@ -92,15 +98,19 @@ class _Books:
         self._stacks = stacks
         self._main = placement.main
         self._held = held
+        self._alike = work.ranks > 1
+        """Whether every card holds what the first one does."""
 
     def facts(self, number: int) -> dict[str, Any]:
         """One device without a limit; with a failure where its capacity does not do."""
-        device, card = f"cuda:{number}", self._work.cards[number]
+        card = self._work.cards[number]
+        device = "cuda:0" if self._alike else f"cuda:{number}"
         account = self._account(device, None)
         usable = card.usable
         if usable is not None and account.allocator.peak_reserved > usable:
             account.failure = self._account(device, usable).failure
-        return device_facts(device, card, account, self._ledger.largest.get(device))
+        largest = self._ledger.largest.get(device)
+        return device_facts(f"cuda:{number}", card, account, largest)
 
     def _account(self, device: str, capacity: Optional[int]) -> Account:
         work, ledger = self._work, self._ledger
@@ -119,6 +129,20 @@ class _Books:
             if device
             == (self._main if weight.buffer and weight.device in OFFLOADED else weight.device)
         }
+
+
+@contextlib.contextmanager
+def _explained(work: Workload) -> Iterator[None]:
+    """Heads and widths in parts may meet code that counts on whole ones."""
+    try:
+        yield
+    except Unsupported:
+        raise
+    except Exception as error:
+        if work.ranks == 1:
+            raise
+        reason = f"with {work.ranks} ranks the model raises {type(error).__name__}: {error}"
+        raise Unsupported(reason) from error
 
 
 def _trace(

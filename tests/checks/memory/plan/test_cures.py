@@ -128,5 +128,16 @@ def test_room_on_the_first_card() -> None:
     assert fields["max_memory"]["0"] < fields["max_memory"]["1"]
 
 
+def test_tensor_parallelism_needs_several_cards_and_processes() -> None:
+    assert not any("device_map" in fields for fields in changes(STATED))
+    assert {"device_map": "tensor-parallel"} in changes(STATED, cards=2)
+    assert {"device_map": "tensor-parallel"} not in changes(
+        {**STATED, "device_map": "tensor-parallel"}, cards=2
+    )
+    prediction = Formula(STATED, 2).predict({})
+    alone = free(STATED, prediction, gpus(2), EVERYTHING._replace(processes=False))
+    assert {"device_map": "tensor-parallel"} not in [dict(one.fields) for one in alone]
+
+
 def test_float32_is_halved() -> None:
     assert {"dtype": "bfloat16"} in changes({**STATED, "dtype": "float32"})

@@ -22,6 +22,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"prefill_chunk_size": 1024}, "prefill_chunk_size=1024"),
     ({"cache_implementation": "offloaded"}, 'cache_implementation="offloaded"'),
     ({"expandable_segments": True}, "expandable_segments:True"),
+    ({"device_map": "tensor-parallel"}, 'distributed_config=DistributedConfig(tp_plan="auto")'),
     ({"videos": [[640, 480, 12]]}, "num_frames = 12"),
 ]
 
@@ -46,6 +47,26 @@ def test_the_keyword_of_the_release() -> None:
         ("5.0.0", " dtype"),
     ):
         assert keyword in code({"attention": "sdpa"}, STATED, CLASS, release, 14)
+
+
+def test_tensor_parallelism_is_started_with_torchrun() -> None:
+    stated = {**STATED, "max_memory": {"0": 2**30}}
+    change = {"device_map": "tensor-parallel"}
+    newest = code(change, stated, CLASS, "5.23.0", 14, 4)
+    assert newest.startswith("# start it with:  torchrun --nproc-per-node 4 ")
+    assert "from transformers.distributed import DistributedConfig" in newest
+    older = code(change, stated, CLASS, "4.57.6", 14, 2)
+    assert 'tp_plan="auto"' in older and "DistributedConfig" not in older
+    for text in (newest, older):
+        ast.parse(text)
+        assert "device_map" not in text and "max_memory" not in text
+
+
+def test_other_changes_keep_tensor_parallelism() -> None:
+    stated = {**STATED, "device_map": "tensor-parallel"}
+    text = code({"attention": "sdpa"}, stated, CLASS, "5.17.0", 14, 2)
+    assert "torchrun --nproc-per-node 2" in text and "tp_plan" in text
+    assert "torchrun" not in code({"batch": 3}, stated, CLASS, "5.17.0", 14, 2)
 
 
 def test_the_floor_never_exceeds_the_limit() -> None:

@@ -10,6 +10,10 @@ from .source import Source
 
 MENTION = re.compile(r"qwen|qvq", re.IGNORECASE)
 """Every Qwen-VL program says so somewhere: in a checkpoint, a class or a helper package."""
+NAMES_MODEL = re.compile(
+    r"qwen.{0,6}vl|qwen.{0,5}omni|qwen[-_]?3[._]5|qwen[-_]?4|qvq", re.IGNORECASE
+)
+"""What speaks of a model that sees."""
 USE = re.compile(
     r"from_pretrained|transformers|\bgenerate\(|batch_decode|processor|\.to\(|\.half\(|\.float\("
     r"|\bcuda\b|device_map|dtype|float16|attn|attention|eager|sdpa|flash|pixels|padding_side|use_cache"
@@ -43,8 +47,6 @@ def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
 
 
 def _found(source: Source, project: Project) -> set[str]:
-    if source.cells:
-        return set()
     targets = (project.find(source.path, name, level) for name, level in imported(source.text))
     return {target for target in targets if target is not None}
 

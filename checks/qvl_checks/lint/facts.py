@@ -171,6 +171,14 @@ class Program:
         """Whether a file deals with Qwen-VL at all."""
         return id(module) in self._related
 
+    def concerns(self, call: ev.Call) -> bool:
+        """Whether a call may have to do with a Qwen-VL model."""
+        if not isinstance(call, (ev.Load, ev.LoadProcessor)):
+            return self.related(call.site.module)
+        return bool(self.families(call)) or (
+            call.cls.startswith("Auto") and self.related(call.site.module)
+        )
+
     def nearby(self, event: ev.Event, kind: type[E]) -> list[E]:
         """Events of a kind in the same file."""
         return [other for other in self.of(kind) if other.site.module is event.site.module]

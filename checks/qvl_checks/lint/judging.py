@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from packaging.version import Version
 
+from .concern import NAMES_MODEL
 from .facts import Program
 from .finding import LEVELS, NOT_ANALYSED, LintFinding
+from .flow.events import Call
 from .flow.frame import Cut, World
 from .flow.module import LINES, Module
 from .flow.program import analyse
@@ -38,7 +40,8 @@ def parse(source: Source) -> Module:
         raise Unreadable(f"does not parse: {error}") from error
     except (RecursionError, MemoryError) as error:
         raise Unreadable(TOO_DEEP) from error
-    return Module(source.path, source.text, tree)
+    about = NAMES_MODEL.search(source.text) is not None
+    return Module(source.path, source.text, tree, names_model=about)
 
 
 class Judge:
@@ -83,7 +86,7 @@ class Judge:
         """
         known = self._parsed.get(path)
         if known is not None:
-            return Module(known.path, known.text, known.tree)
+            return Module(known.path, known.text, known.tree, names_model=known.names_model)
         module = parse(self._sources[path])
         if len(module.text) <= self._room:
             self._room -= len(module.text)
@@ -114,7 +117,8 @@ class Judge:
             line = text[report.site.line - 1] if report.site.line <= len(text) else ""
             if not suppressed(line, finding.id):
                 yield finding
-        yield from self._left_out(world.cuts, {module.path for module in group})
+        cuts = [*world.cuts, *(cut_at(call) for call in world.lost if program.concerns(call))]
+        yield from self._left_out(cuts, {module.path for module in group})
 
     def _left_out(self, cuts: list[Cut], group: set[str]) -> Iterator[LintFinding]:
         """One record per file of the group that was analysed in part."""
@@ -135,6 +139,12 @@ class Judge:
                 " mistakes that are not reported.",
                 cell,
             )
+
+
+def cut_at(call: Call) -> Cut:
+    """The lines of a call that could not be judged."""
+    first = int(getattr(call.site.node, "lineno", 1))
+    return Cut(call.site.module, first, getattr(call.site.node, "end_lineno", None) or first)
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

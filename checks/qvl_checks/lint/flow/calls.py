@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 from . import attributes, expressions, instances, library, methods, parameters, records
+from .events import SetAttribute
+from .following import LOST, Followed
 from .frame import MAX_DEPTH, Frame, World
 from .guards import contradicts
 from .module import Module
@@ -27,7 +29,6 @@ from .values import (
     on_path,
 )
 
-MAX_INLINED = 24
 MODULE_STEPS = 48_000
 OTHER_PROCESS = {
     "Process",
@@ -184,14 +185,19 @@ def define(
 
 def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictItem) -> Value:
     """The value of calling one of the program's functions."""
-    node = item.node
-    if id(node) in frame.active or len(frame.active) >= MAX_DEPTH or item.inlined >= MAX_INLINED:
+    node, world = item.node, frame.world
+    if id(node) in frame.active:
         return UNKNOWN
-    item.inlined += 1
+    names = parameters.bind(frame, item, args, keywords)
+    followed = world.followed.get(id(node)) or world.followed.setdefault(id(node), Followed())
+    if len(frame.active) >= MAX_DEPTH or not followed.again(
+        item, names, plenty=world.plenty or frame.module.names_model
+    ):
+        return of(LOST)
     inner = Frame(
-        frame.world,
+        world,
         item.module,
-        parameters.bind(frame, item, args, keywords),
+        names,
         item.closure,
         frame.path,
         frame.loops,
@@ -202,7 +208,18 @@ def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictIt
         frame.catches,
         frame.tests,
     )
-    return run_body(inner, item)
+    steps, again = world.steps, world.again
+    events, about_models = len(world.events), world.about_models
+    value = run_body(inner, item)
+    if followed.calls:
+        world.again += world.steps - steps - (world.again - again)
+    followed.learn(
+        value,
+        world.steps - steps,
+        world.about_models > about_models,
+        any(isinstance(event, SetAttribute) for event in world.events[events:]),
+    )
+    return value
 
 
 def run_body(inner: Frame, item: FunctionItem) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import attributes, calls, iteration, operators, subscripts, truth
 from .events import SetAttribute
-from .frame import Frame
+from .frame import BudgetExceeded, Frame
 from .values import (
     MAX_ELEMENTS,
     UNKNOWN,
@@ -34,7 +34,10 @@ CLOSED = {"inputs", "vision_video_kwargs"}
 
 def evaluate(frame: Frame, node: ast.expr) -> Value:
     """The value of an expression on the current path."""
-    frame.step()
+    world = frame.world
+    world.steps += 1
+    if world.steps > world.limit:
+        raise BudgetExceeded
     handler = _HANDLERS.get(type(node))
     if handler is None:
         for child in ast.iter_child_nodes(node):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from .events import Event
+from .events import Call, Event
+from .following import ABOUT_MODELS, Followed, has_lost
 from .guards import ALWAYS, Guard, Literal, contradicts
 from .module import Module
 from .values import UNKNOWN, FunctionItem, ObjectItem, Site, Value, on_path, overwrite
@@ -43,6 +44,8 @@ class World:
     steps: int = 0
     limit: int = 0
     cuts: list[Cut] = field(default_factory=list)
+    lost: list[Call] = field(default_factory=list)
+    """What is done to models with arguments that are not known because a call was not followed."""
     functions: dict[int, FunctionItem] = field(default_factory=dict)
     """Every function seen, by the id of its node."""
     executed: set[int] = field(default_factory=set)
@@ -57,6 +60,19 @@ class World:
     """Flags of absl with their defaults."""
     indexed: int = 0
     """How many events `made` covers."""
+    followed: dict[int, Followed] = field(default_factory=dict)
+    """What is known of the calls of functions, by the ids of their nodes."""
+    again: int = 0
+    """How many steps functions took that were followed before."""
+    pool: int = 0
+    """Up to how many of them there is plenty."""
+    about_models: int = 0
+    """How many events had to do with a model, a processor or what belongs to them."""
+
+    @property
+    def plenty(self) -> bool:
+        """Whether the analysis has taken little up to now."""
+        return self.again < self.pool
 
     @contextmanager
     def allowance(self, frame: Frame, steps: int, last: int) -> Iterator[None]:
@@ -108,10 +124,17 @@ class Frame:
 
     def lookup(self, name: str) -> Value | None:
         """The value of a name on the current path, or None."""
-        for scope in (self.names, *self.closure, self.module.names):
-            if name in scope:
-                return on_path(scope[name], self.path) or UNKNOWN
-        return None
+        value = self.names.get(name)
+        if value is None:
+            for scope in self.closure:
+                if name in scope:
+                    value = scope[name]
+                    break
+            else:
+                value = self.module.names.get(name)
+                if value is None:
+                    return None
+        return on_path(value, self.path) or UNKNOWN
 
     def assign(self, name: str, value: Value) -> None:
         """Set a name on the current path."""
@@ -136,4 +159,11 @@ class Frame:
         event.catches = self.catches
         event.tests = self.tests
         self.world.events.append(event)
+        if isinstance(event, ABOUT_MODELS):
+            self._about_model(event)
         return event
+
+    def _about_model(self, event: Event) -> None:
+        self.world.about_models += 1
+        if isinstance(event, Call) and has_lost((*event.args, *event.keywords.entries.values())):
+            self.world.lost.append(event)

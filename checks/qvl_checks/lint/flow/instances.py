@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from . import attributes, calls
+from .following import LOST
 from .frame import Frame
 from .values import (
     UNKNOWN,
@@ -29,7 +30,9 @@ def instantiate(
         cls.instance, cls.born = instance, frame.path
     initialiser = attributes.find_method(cls, "__init__")
     if initialiser is not None:
-        calls.inline(frame, initialiser, [of(instance), *args], keywords)
+        made = calls.inline(frame, initialiser, [of(instance), *args], keywords)
+        if made[0].item is LOST:
+            instance.data = LOST
     elif is_record(cls):
         fill_record(cls, instance, args, keywords)
     post = attributes.find_method(cls, "__post_init__") or attributes.find_method(cls, "setup")

@@ -24,8 +24,8 @@ class Module:
     imports: dict[str, str | None] = field(default_factory=dict)
     """Module name as written -> path of the project file that it is, or None."""
 
-    mentions: bool | None = None
-    """Whether the text mentions Qwen-VL; None until somebody asked."""
+    names_model: bool = False
+    """Whether the text speaks of a Qwen-VL model, not only of some Qwen."""
     _rows: list[str] = field(default_factory=list)
     _written: dict[ast.expr, str] = field(default_factory=dict)
 

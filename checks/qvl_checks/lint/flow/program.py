@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from ..concern import MENTION, USE
+from ..concern import USE
 from . import calls, instances, parameters
 from .events import Event
 from .frame import Frame, World
@@ -16,6 +16,8 @@ from .values import UNKNOWN, DictItem, FunctionItem, ObjectItem, Value, of
 TOTAL_STEPS = 60_000
 STEPS_PER_MODULE = 12_000
 FUNCTION_STEPS = 10_000
+POOL = 30_000
+POOL_PER_MODULE = 100
 CALLED = re.compile(r"(?<!def )\b(\w+)\(")
 LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
 
@@ -25,6 +27,7 @@ def analyse(world: World, modules: list[Module]) -> list[Event]:
     order; what the limits left out is in `world.cuts`.
     """
     world.total = TOTAL_STEPS + STEPS_PER_MODULE * len(modules)
+    world.pool = POOL + POOL_PER_MODULE * len(modules)
     for module in modules:
         calls.run_module(world, module)
     called = {name for module in modules for name in CALLED.findall(module.text)}
@@ -45,13 +48,13 @@ def analyse(world: World, modules: list[Module]) -> list[Event]:
 
 
 def _concerned(item: FunctionItem) -> bool:
-    """Whether running a function can show anything: all of a file that mentions Qwen-VL, and what
+    """Whether running a function can show anything: all of a file that speaks of Qwen-VL, and what
     uses a model in the others.
     """
     module, node = item.module, item.node
-    if module.mentions is None:
-        module.mentions = MENTION.search(module.text) is not None
-    return module.mentions or USE.search(module.between(node.lineno, node.end_lineno)) is not None
+    return (
+        module.names_model or USE.search(module.between(node.lineno, node.end_lineno)) is not None
+    )
 
 
 def run_alone(world: World, item: FunctionItem) -> None:

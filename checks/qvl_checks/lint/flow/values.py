@@ -134,7 +134,6 @@ class FunctionItem(Item):
     owner: ClassItem | None = None
     path: Guard = ALWAYS
     """Where it was defined."""
-    inlined: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -191,7 +190,7 @@ def on_path(value: Value, path: Guard) -> Value:
     """The alternatives that are possible on `path`."""
     if not path or (len(value) == 1 and not value[0].guard):
         return value
-    return tuple(alt for alt in value if not contradicts(alt.guard, path))
+    return tuple([alt for alt in value if not contradicts(alt.guard, path)])
 
 
 def under(value: Value, guard: Guard) -> Value:
@@ -207,6 +206,9 @@ def under(value: Value, guard: Guard) -> Value:
 
 def merge(*values: Value) -> Value:
     """All alternatives of all values, without repetitions."""
+    values = tuple([value for value in values if value])
+    if not values:
+        return ()
     if len(values) == 1 and len(values[0]) < 2:
         return values[0]
     seen: dict[tuple[Any, ...], Alt] = {}
@@ -229,6 +231,8 @@ def _identity(item: Item) -> Any:
 
 def overwrite(old: Value | None, new: Value, path: Guard) -> Value:
     """What a variable holds after it was set to `new` on `path`."""
+    if not path:
+        return merge(new)
     kept: list[Alt] = []
     for alt in old or ():
         if contradicts(alt.guard, path):

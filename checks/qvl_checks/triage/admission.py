@@ -13,6 +13,10 @@ TOLD_OF_THE_MODEL = (*OF_THE_MODEL, "memory.", "generation.", "checkpoint.")
 GENERIC = "memory.generic-out-of-memory"
 
 
+#: What a model's answers show, not how its training goes.
+_OF_ANSWERS = ("checkpoint.adapter-keys-unmatched",)
+
+
 def admits(case: Case, hit: Hit) -> bool:
     """Can this cause be the one of a text that is about what this one is about?"""
     clues = case.clues
@@ -23,5 +27,7 @@ def admits(case: Case, hit: Hit) -> bool:
     if hit.by_message:
         return not (elsewhere and hit.id.startswith(OF_THE_MODEL))
     if elsewhere and hit.id.startswith(TOLD_OF_THE_MODEL) and hit.id != GENERIC:
+        return False
+    if hit.id in _OF_ANSWERS and clues.concept("flat_loss"):
         return False
     return not clues.tells_of_none

@@ -171,8 +171,10 @@ class Clues:
 
     @cached_property
     def tells_of_none(self) -> bool:
-        """Release notes, or documentation: does it tell of no failure that somebody had?"""
+        """Release notes, documentation, or a wish: does it tell of no failure that somebody had?"""
         if subject.tells_of_changes(self.page):
+            return True
+        if subject.wishes(self.page) and not self.concept("refuses") and not self.concept("oom"):
             return True
         return subject.instructs(self.page) and not self.concept("trouble")
 

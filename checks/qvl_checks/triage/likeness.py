@@ -103,6 +103,8 @@ def likeness(case: Case) -> Hit | None:
     low = case.page.low
     if not clues.qwen and (_QUOTED.search(low) or not _OURS.search(low)):
         return None
+    if clues.tells_of_none:
+        return None
     # The failures of serving engines have causes of their own, whatever they look like.
     if clues.engine:
         return None

@@ -42,7 +42,7 @@ VL_MARKS = re.compile(
     r"qwen[-_ .]?(?:vl|2|2\.5|3)[^\n]{0,20}\bv[lL]\b|qwen2_vl|qwen2_5_vl|qwen3_vl|"
     r"qwen2vl|qwen3vl|qwen_vl_utils|qwen-vl|qwenvl|image_grid_thw"
     r"|<\|image_pad\|>|<\|video_pad\|>|vision_start|smart_resize|visual\.blocks|"
-    r"mrope|process_vision_info",
+    r"mrope|process_vision_info|web_demo_mm\.py",
     re.ASCII,
 )
 ANY_QWEN = re.compile(

@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .programs import comment, is_program, without_templates
+from .programs import comment, is_program, without_patches, without_templates
 
 HEAD_CHARACTERS = 48_000
 TAIL_CHARACTERS = 128_000
@@ -224,9 +224,10 @@ def read_lines(text: str) -> Lines:
         if line.strip():
             plain = plain.rstrip("\r")
             lines.append(Line(number, line, len(plain), plain.endswith(" ")))
-    if is_program([line.text for line in lines]):
-        return [line._replace(text=comment(line.text)) for line in lines]
-    return lines
+    texts = without_patches([line.text for line in lines])
+    if is_program(texts):
+        texts = [comment(text) for text in texts]
+    return [line._replace(text=text) for line, text in zip(lines, texts, strict=True)]
 
 
 class Page:

@@ -16,6 +16,8 @@ _CODE = re.compile(
     r"[\w.]+\([^ ].*|[\w.]+\(\s*\)|[\w.]+\($|[)\]}]+|[rfb]{0,2}[\"']|\*{1,2}\w|"
     r"[\w.\"'\[\]()*+-]+,$|[\w.]+ ?(?:[-+*/<>]|==|!=) ?[\w.]+|\w+: [\w.\[\], |\"']+,?$)"
 )
+_PATCH = re.compile(r"diff --git |@@ -\d")
+_PATCHED = re.compile(r"[-+ @\\]|diff |index [0-9a-f]|(?:new|deleted) file mode|similarity ")
 _COMMENT = re.compile(r"(?:^|\s)(#.*)$")
 LEAST_LINES = 3
 
@@ -36,6 +38,16 @@ def is_program(lines: list[str]) -> bool:
             return False
         within ^= marks % 2 == 1
     return True
+
+
+def without_patches(lines: list[str]) -> list[str]:
+    """`lines` with those of a diff made empty: it shows what a program says, before and after."""
+    kept: list[str] = []
+    within = False
+    for line in lines:
+        within = _PATCH.match(line) is not None or (within and _PATCHED.match(line) is not None)
+        kept.append("" if within else line)
+    return kept
 
 
 def comment(line: str) -> str:

@@ -8,7 +8,8 @@ import re
 from bisect import bisect_right
 
 #: A full stop ends a sentence only before a space: ``4.53.0`` and ``torch.float16`` go on.
-_ENDS = re.compile(r"[.!?](?=\s|$)|[。！？；\n]")
+#: A cell of a table is a statement of its own.
+_ENDS = re.compile(r"[.!?](?=\s|$)|[。！？；\n]| \| ")
 #: A concept is looked for so many times: further mentions say nothing new.
 MOST_MENTIONS = 200
 

@@ -38,13 +38,25 @@ _RELEASE_NOTES = re.compile(
     r"^#{1,3} \[?v?\d+\.\d+",
     re.MULTILINE,
 )
+#: The first line of a commit, by the usual convention.
+_COMMIT = re.compile(
+    r"(?:fix|feat|chore|docs|refactor|perf|test|build|ci|style)(?:\([\w/., -]{1,40}\))?!?: [^\n]+"
+)
+#: One object in JSON.
+_SETTINGS = re.compile(r"\{\s{0,8}\"[\s\S]*\}\s{0,8}")
 _INSTRUCTIONS = re.compile(
     r"\b(?:we (?:highly |strongly )?(?:recommend|suggest|advise)|you (?:can|may|should|need to) |"
     r"make sure)|"
     r"(?:^|[.!?] |\n)\W{0,4}to (?:use|run|install|enable|get started)\b[^.\n]*,|"
     r"建议(?:使用|安装|用)|推荐(?:使用|用)"
 )
-_FAILED = re.compile(r"traceback \(most|\b\w*(?:error|exception)\b ?:|[?？]|请问|求助|help")
+_WISHES = re.compile(
+    r"^\W{0,4}feature(?: request)?\b|please (?:add|support|implement)\b|"
+    r"\b(?:any|is there an?) plans? (?:to|for)\b|when will (?:you|it|there)\b|"
+    r"希望(?:能|可以)?(?:支持|增加|添加)|(?:什么时候|何时|求|能否|请)(?:能|会)?(?:支持|适配)|"
+    r"有(?:没有)?计划(?:支持|适配)?"
+)
+_FAILED = re.compile(r"traceback \(most|\b\w*(?:error|exception)\b\"? ?:|[?？]|请问|求助|help")
 
 
 def own(low: str) -> str:
@@ -72,21 +84,28 @@ def other_model(low: str, own_text: str, qwen: bool) -> str | None:
     if sibling and (first < 0 or sibling.start() < first):
         return sibling.group()
     # The first line that names a model tells which one the text is about.
-    if match is None or "\n" not in low[match.start() : max(first, 0)]:
+    if match is None or (first >= 0 and "\n" not in low[match.start() : first]):
         return None
     return None if marks.OWN_CODE.search(own_text) else match.group()
 
 
 def tells_of_changes(page: Page) -> bool:
-    """Are these release notes, or a list of things mended?"""
+    """Are these release notes, the message of a commit, a list of things mended or settings?"""
     low = page.low[:48_000]
     if _FAILED.search(low):
         return False
+    if _COMMIT.match(low) or _SETTINGS.fullmatch(low):
+        return True
     lines = low.split("\n")
     changes = sum(_CHANGE.match(line) is not None for line in lines)
     return (changes >= 2 and 2 * changes >= len(lines)) or (
         changes > 0 and _RELEASE_NOTES.search(low) is not None
     )
+
+
+def wishes(page: Page) -> bool:
+    """Does it ask for something new?"""
+    return _WISHES.search(page.low, 0, TITLE_CHARACTERS) is not None
 
 
 def instructs(page: Page) -> bool:

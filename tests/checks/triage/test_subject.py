@@ -6,7 +6,7 @@ import pytest
 
 from qvl_checks.triage.clues import Clues
 from qvl_checks.triage.page import Page
-from qvl_checks.triage.programs import comment, is_program, without_templates
+from qvl_checks.triage.programs import comment, is_program, without_patches, without_templates
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,12 @@ def test_the_model_that_a_text_is_about(text: str, other: str | None) -> None:
         ("We recommend flash_attention_2 with Qwen2-VL.", True),
         ("We recommend flash_attention_2 but it is broken with Qwen2-VL.", False),
         ("Qwen2-VL asks me to install accelerate", False),
+        ("fix(qwen2_vl): the masks", True),
+        ("fix Qwen2-VL: the masks are wrong", False),
+        ('{"model_type": "qwen2_vl"}', True),
+        ('{"error": "Qwen2-VL runs out of memory"}', False),
+        ("Feature request: Qwen3-VL with FP8", True),
+        ("Please support Qwen3-VL, loading it fails", False),
     ],
 )
 def test_texts_that_tell_of_no_failure(text: str, none: bool) -> None:
@@ -61,3 +67,9 @@ def test_a_message_with_places_to_fill_was_never_printed() -> None:
     assert without_templates('  f"tokens: {n}, features {m}"') == '  f""'
     assert without_templates('"tokens: 3"') == '"tokens: 3"'
     assert without_templates('f"tokens: 3"') == 'f"tokens: 3"'
+
+
+def test_a_diff_shows_what_a_program_says() -> None:
+    lines = ["see", "diff --git a/x b/x", "@@ -1 +1 @@", '-raise ValueError("a")', "it fails"]
+    assert without_patches(lines) == ["see", "", "", "", "it fails"]
+    assert without_patches(["- a list", "- of things"]) == ["- a list", "- of things"]

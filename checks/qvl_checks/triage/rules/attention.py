@@ -81,6 +81,10 @@ def _abi(symbol: str) -> tuple[str, str]:
     )
 
 
+#: What numbers can be of, if not of accuracy.
+_SPEED = re.compile(r"throughput|faster|speed|latency|\d ?(?:ms|tok\w*/s)\b|吞吐|更快|加速|耗时")
+
+
 def drop_by_numbers(case: Case) -> Iterator[Hit]:
     """Benchmarks that compare attention implementations without a word for 'worse'."""
     clues = case.clues
@@ -93,6 +97,8 @@ def drop_by_numbers(case: Case) -> Iterator[Hit]:
         and not clues.concept("lm_eager_vision_flash")
         and not clues.concept("oom")
     ):
+        if _SPEED.search(clues.prose) and not clues.concept("accuracy_drop"):
+            return
         numbers = re.findall(r"(?<![\d.])\d{1,2}\.\d{1,4}(?![\d.])|\d{1,3} ?%", clues.prose)
         if len(numbers) >= 2 and clues.qwen:
             yield Hit("attention.eager-precision-drift", 66, [line], by_message=False)

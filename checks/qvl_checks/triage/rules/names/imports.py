@@ -88,8 +88,11 @@ def _classify_import(case: Case, name: str, module: str, line: int) -> Iterator[
             [line],
             {"class": name, "minimum_transformers": "4.52.0"},
         )
-    elif _PRIVATE.search(raw) and (
-        from_transformers or "qwen" in module or "flash_attention" in module
+    elif (
+        _PRIVATE.search(raw)
+        and (from_transformers or "qwen" in module or "flash_attention" in module)
+        # The private classes of another model are none of ours.
+        and ("qwen" in module or not module.startswith("transformers.models."))
     ):
         yield Hit("versions.removed-private-classes", 93, [line], {"name": name, "module": module})
     elif (

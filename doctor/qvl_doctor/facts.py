@@ -156,6 +156,10 @@ class WorkloadFacts(Facts):
     """None: everything on the first device."""
     cap_bytes: int | None = None
     """The most that each GPU may give, context included; plays a smaller card."""
+    prompt_file: str | None = None
+    """A text of the user's that their checkpoint is run with; what it says is not recorded."""
+    picture_files: tuple[str, ...] = ()
+    """Pictures for the same prompt, in its order."""
 
 
 class LogFacts(Facts):

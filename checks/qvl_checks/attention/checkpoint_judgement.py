@@ -13,6 +13,7 @@ from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.drift_fixes import percent
 from qvl_checks.attention.key_bias_facts import KeyBiasFacts
 from qvl_checks.attention.logit_rounding import spacing
+from qvl_checks.attention.own_prompt import NAME as OWN
 from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement, inconclusive
 
@@ -52,7 +53,8 @@ def judge_checkpoint(run: CheckpointRunFacts, biases: KeyBiasFacts | None) -> Ju
     return Judgement(
         outcome=Outcome.FAIL if layers else Outcome.PASS,
         title=_failure(prompt, name, dtype, layers) if layers else _success(run, prompt, biases),
-        cause=_cause(prompt, name, dtype, layers) if layers else _reassurance(prompt, name),
+        cause=(_cause(prompt, name, dtype, layers) if layers else _reassurance(prompt, name))
+        + _own_left_out(run),
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=tuple(checkpoint_fixes(run, name)) if layers else (),
@@ -77,7 +79,8 @@ def _cause(prompt: PromptRun, name: str, dtype: str, layers: list[int]) -> str:
     of = {layer.layer: layer for layer in prompt.layers}
     worst = max(layers, key=lambda number: abs(of[number].offset or 0.0))
     text = (
-        f"{name} stores Q·Kᵀ in {dtype} before the softmax. Given the same input as with float32 "
+        f"{name} stores Q·Kᵀ in {dtype} before the softmax. On the {prompt.name} prompt "
+        f"({prompt.tokens} tokens), given the same input as with float32 "
         f"logits, the attention of {prediction.names(layers)} comes out wrong"
     )
     if of[worst].offset is not None:
@@ -125,4 +128,10 @@ def _reassurance(prompt: PromptRun, name: str) -> str:
     near = prompt.implementations[name].from_fp32_logits
     if near is not None and near.top1 is not None:
         text += f", and {near.top1:.0%} of the next tokens are the same"
-    return f"{text} ({prompt.tokens} tokens)."
+    return f"{text} (the {prompt.name} prompt, {prompt.tokens} tokens)."
+
+
+def _own_left_out(run: CheckpointRunFacts) -> str:
+    """What became of the prompt that the user handed over, if it was not run."""
+    reason = next((row.reason for row in run.prompts if row.name == OWN and row.reason), "")
+    return f" Your own prompt was not run: {reason}" if reason else ""

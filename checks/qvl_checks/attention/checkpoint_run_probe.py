@@ -14,6 +14,8 @@ from qvl_checks.attention import cure, text_tower
 from qvl_checks.attention.generated_prompts import PICTURES, TEXT_TOKENS, make_prompt, reader_of
 from qvl_checks.attention.layer_watch import Again
 from qvl_checks.attention.named_model import NamedModel
+from qvl_checks.attention.own_prompt import NAME as OWN
+from qvl_checks.attention.own_prompt import Unusable, own_prompt
 from qvl_checks.attention.prompt_comparison import FLOAT32, Comparison
 from qvl_checks.memory.cards import Refused, gib
 from qvl_checks.memory.oom_message import is_out_of_memory
@@ -65,6 +67,7 @@ class Run:
         self._type = model_type
         self._workload = workload
         self._missing: Dict[str, str] = {}
+        self._unusable: List[Dict[str, Any]] = []
         self._cure: Optional[cure.Cure] = None
         if not text_tower.attention_modules(self._model):
             raise Refused("no_attention", "no layer with softmax attention was found in the model")
@@ -96,7 +99,7 @@ class Run:
             "cure_source": self._cure.source if self._cure else "",
             "cure_use": self._cure.use if self._cure else "",
             "sdpa_use": cure.switch_statement(SDPA),
-            "prompts": [comparison.facts for comparison in every],
+            "prompts": [comparison.facts for comparison in every] + self._unusable,
         }
 
     def _names(self) -> List[str]:
@@ -108,7 +111,7 @@ class Run:
         wished: List[Tuple[str, Any, int]] = [("built-in", PICTURES, TEXT_TOKENS)]
         if workload["images"] or workload["text_tokens"] > TEXT_TOKENS:
             wished.append(("workload", workload["images"], workload["text_tokens"]))
-        return [
+        found = [
             Comparison(
                 make_prompt(
                     name,
@@ -122,6 +125,14 @@ class Run:
             )
             for name, images, tokens in wished
         ]
+        text, pictures = workload.get("prompt_file"), workload.get("picture_files") or ()
+        if text or pictures:
+            try:
+                found.append(Comparison(own_prompt(reader, text, pictures, subject.device)))
+            except Exception as error:
+                reason = str(error) if isinstance(error, Unusable) else _short(error)
+                self._unusable.append({"name": OWN, "reason": reason})
+        return found
 
     def _affordable(self, comparison: Comparison) -> bool:
         if self._subject.cards.rows or comparison.prompt.tokens <= CPU_TOKENS:

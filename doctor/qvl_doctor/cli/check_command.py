@@ -32,6 +32,7 @@ from qvl_doctor.target import choose
 
 DEFAULT_IMAGE = (2048, 1365)
 """A photograph of 2.8 megapixels, as people send them."""
+READABLE = click.Path(exists=True, dir_okay=False, readable=True, resolve_path=True)
 STATING = ("image", "images", "video", "batch")
 """Options that say what prompts hold and how many go together."""
 
@@ -77,6 +78,14 @@ STATING = ("image", "images", "video", "batch")
     show_default=True,
 )
 @click.option("--device-map", metavar="MODE", help="Workload: auto, balanced, sequential, …")
+@click.option(
+    "--prompt",
+    type=READABLE,
+    help="Your own prompt, a text file, for the run of the checkpoint (--level deep).",
+)
+@click.option(
+    "--picture", type=READABLE, multiple=True, help="A picture of your own prompt; repeat it."
+)
 @click.option("--cap", type=BYTES, help="Play a smaller card: memory that each GPU may give.")
 @click.option(
     "--from-log",
@@ -109,6 +118,8 @@ def command(
     attn: str | None,
     dtype: str,
     device_map: str | None,
+    prompt: str | None,
+    picture: tuple[str, ...],
     cap: int | None,
     from_log: str | None,
     import_budget: float,
@@ -124,6 +135,12 @@ def command(
     formats = check_formats(formats, registry)
     choice = choose(python)
     subject = _model(registry, model)
+    runs_a_checkpoint = level == Level.DEEP.value and subject and subject.source == "folder"
+    if (prompt or picture) and not runs_a_checkpoint:
+        raise UsageError(
+            "--prompt and --picture are run through a checkpoint: add --level deep and a folder as "
+            "--model"
+        )
     folder = prepare_folder(output)
     checks = [c for c in registry.checks.values() if selected(c.id, only, skip)]
     examination = Examination(
@@ -144,6 +161,8 @@ def command(
             dtype=dtype,
             device_map=device_map,
             cap_bytes=cap,
+            prompt_file=prompt,
+            picture_files=picture,
         ),
         level=Level(level),
         log=None if from_log is None else read_log(from_log),

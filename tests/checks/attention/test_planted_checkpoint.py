@@ -199,6 +199,38 @@ def test_the_prompt_goes_through_the_checkpoint_s_own_tokenizer(
     assert prompt.missing == {}
 
 
+def test_a_prompt_of_one_s_own_is_run_as_well(client: AgentClient, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    script = Path(__file__).parents[2] / "zoo" / "tiny_checkpoint.py"
+    subprocess.run([TARGET, str(script), "qwen2_5_vl", str(folder)], check=True)
+    text = tmp_path / "question.txt"
+    text.write_text("Which towns does the table name? " * 4, encoding="utf-8")
+    _, run = facts_of(client, folder, prompt_file=str(text), attention="eager")
+    own = run.prompts[-1]
+    assert (own.name, own.reason, own.missing) == ("own", "", {})
+    assert 20 < own.tokens < run.prompts[0].tokens
+    near = own.implementations["eager"].from_fp32_logits
+    assert near is not None and near.top1 is not None and near.kl is not None
+    text.write_text("<|im_start|>user\nHello<|im_end|>\n", encoding="utf-8")
+    _, run = facts_of(client, folder, prompt_file=str(text))
+    assert run.prompts[-1].tokens < own.tokens, "a whole conversation is taken as it stands"
+
+
+def test_a_prompt_that_cannot_be_made_says_why(client: AgentClient, tmp_path: Path) -> None:
+    folder = plant(tmp_path / "model", {})
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    _, run = facts_of(client, folder, picture_files=(str(broken),))
+    assert "a picture cannot be read" in run.prompts[-1].reason
+    missing = str(tmp_path / "gone.txt")
+    _, run = facts_of(client, folder, prompt_file=missing)
+    assert run.prompts[-1].reason == "the prompt cannot be read: FileNotFoundError"
+    (tmp_path / "text.txt").write_text("Hello", encoding="utf-8")
+    _, run = facts_of(client, folder, prompt_file=str(tmp_path / "text.txt"))
+    assert "tokenizer" in run.prompts[-1].reason
+    assert run.prompts[0].source == "noise"
+
+
 def test_without_a_folder_random_weights_are_run(client: AgentClient) -> None:
     named = resolve("Qwen2.5-VL-7B")
     assert named is not None

@@ -50,6 +50,8 @@ def test_version() -> None:
         ("check", "--cap", "a lot"),
         ("check", "--output", "/proc/nowhere"),
         ("check", "--policy", "/nonexistent.toml"),
+        ("check", "--prompt", "/nonexistent.txt"),
+        ("check", "--level", "deep", "--model", "Qwen2.5-VL-7B", "--prompt", __file__),
         ("check", "--unknown-option"),
         ("judge", "/nonexistent/facts.json"),
         ("judge", "/etc/hostname"),

@@ -10,11 +10,17 @@ from typing import Any, NamedTuple
 from qvl_checks.attention.reference.prompts import Family, Row, image, text, video
 
 BOTH = ("forward", "generate")
+"""Other paths: ``pieces`` (two calls of the model, the second with the cache of the first) and
+``beams`` (the first step of a beam search)."""
 WINDOW = 16
+LONG = 1100
+"""Tokens, beyond the powers of two at which code takes other roads."""
 WINDOWED_FAMILIES = ("qwen2_vl", "qwen2_5_vl")
 NEEDS = {
     "text": (),
+    "long text": (),
     "image": ("image",),
+    "image and video": ("image", "video"),
     "two images": ("image",),
     "image, without an attention mask": ("image",),
     "video": ("video",),
@@ -23,8 +29,12 @@ NEEDS = {
     "left-padded batch": ("batch",),
     "left-padded batch with and without an image": ("batch",),
     "right-padded batch": ("batch",),
+    "image, prefilled in two pieces": ("image",),
+    "batch, two beams each": ("batch",),
     "text after another prompt": (),
     "image after another prompt": ("image",),
+    "window off": (),
+    "window on": (),
 }
 """Run -> what a load must hold to meet it."""
 
@@ -51,6 +61,7 @@ def cases(family: Family) -> list[Case]:
     short = (*text(3), *image(family, 4, 4), *text(2))
     return [
         Case("text", (text(20),)),
+        Case("long text", (text(LONG),)),
         Case("image", (picture,)),
         Case("two images", (_two_images(family),)),
         Case("image, without an attention mask", (picture,), ("forward",), masked=False),
@@ -58,6 +69,8 @@ def cases(family: Family) -> list[Case]:
         Case("left-padded batch", (picture, short)),
         Case("left-padded batch with and without an image", (picture, text(8))),
         Case("right-padded batch", (picture, short), ("forward",), side="right"),
+        Case("image, prefilled in two pieces", (picture,), ("pieces",)),
+        Case("batch, two beams each", (picture, short), ("beams",)),
         Case("text after another prompt", (text(20),), after=True),
         Case("image after another prompt", (short,), after=True),
     ]
@@ -76,8 +89,16 @@ def _videos(family: Family) -> list[Case]:
     if family.tokens_per_second:
         found.append(Case("video with fractional seconds", of(3, 4, 8, 0.5), seconds=0.5))
     # More time steps than rows or columns: what follows must start behind the last of them.
+    both = (*text(4), *video(family, 2, 4, 8, 1.0), *text(3), *image(family, 6, 4), *text(4))
+    found.append(Case("image and video", (both,), seconds=1.0))
     found.append(Case("long video", of(6, 4, 4, 1.0), seconds=1.0))
     return found
+
+
+def eager_cases(family: Family) -> list[Case]:
+    """Those in which attention itself can go wrong: grouped heads, and masks of both kinds."""
+    wanted = ("image", "left-padded batch")
+    return [case for case in cases(family) if case.name in wanted]
 
 
 def window_settings(model_type: str) -> list[tuple[str, dict[str, Any]]]:

@@ -42,7 +42,7 @@ class CaseRun(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    """``forward`` or ``generate``."""
+    """``forward``, ``generate``, ``pieces`` or ``beams``."""
     implementation: str = ""
     """Of the language model; empty for the default."""
     padding: str | None = None
@@ -72,6 +72,17 @@ class CaseRun(msgspec.Struct, frozen=True, kw_only=True):
             ),
             None,
         )
+
+
+class LoopRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoding loop of one's own: the model is called for each new token, with its cache."""
+
+    given: tuple[str, ...] = ()
+    """What it is handed besides the token and the cache."""
+    error: float | None = None
+    """The largest relative L2 difference of its logits from generate's; None when not finite."""
+    reason: str = ""
+    """The error, when it raised."""
 
 
 class VisionRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +120,14 @@ class BehaviourFacts(Facts):
     window: int | None = None
     """Tokens, in the runs of ``windows``; None for families without one."""
     cases: tuple[CaseRun, ...] = ()
+    eager: tuple[CaseRun, ...] = ()
+    """Some of the same with eager attention in the language model."""
     windows: tuple[CaseRun, ...] = ()
+    loops: tuple[LoopRun, ...] = ()
     vision: tuple[VisionRun, ...] = ()
+    rotary_error: float | None = None
+    """Largest absolute error of the rotary embedding's cosines and sines in bfloat16, at positions
+    up to 10007; rounding gives 0.004. None: not measured."""
     seconds: float = 0.0
 
 

@@ -7,10 +7,12 @@ import time
 from typing import Any, Dict, List, Optional
 
 from qvl_checks.attention.behaviour_cases import (
+    BOTH,
     WINDOW,
     WINDOWED_FAMILIES,
     Case,
     cases,
+    eager_cases,
     window_prompt,
     window_settings,
 )
@@ -20,13 +22,23 @@ from qvl_checks.attention.reference.comparison import (
     differences_between,
     rounded,
 )
-from qvl_checks.attention.reference.prompts import Batch, alone, image, make_batch, text
+from qvl_checks.attention.reference.prompts import Batch, alone, image, make_batch, repeated, text
 from qvl_checks.attention.reference.spy import AttentionCalls
-from qvl_checks.attention.reference.subject import Run, Subject
+from qvl_checks.attention.reference.subject import Run, Subject, rotary_error
 from qvl_checks.attention.reference.text import Unsupported
 from qvl_checks.host.guarded import reason_of
 
 NEW_TOKENS = 3
+LOOPS = (
+    ("attention_mask",),
+    (),
+    ("attention_mask", "cache_position"),
+    ("attention_mask", "position_ids"),
+)
+"""What loops hand over besides the new token and the cache."""
+BEAMS = 2
+PIECE = 4
+"""Tokens of text behind the picture that come in a call of their own."""
 VISION_GRIDS = {
     "image": [(1, 10, 14)],
     "two images": [(1, 4, 8), (1, 18, 10)],
@@ -59,6 +71,9 @@ def run(request: Dict[str, Any]) -> Dict[str, Any]:
         except Unsupported as error:
             return {**result, "reason": str(error)}
         result["cases"] = [row for case in cases(subject.family) for row in observed(subject, case)]
+        result["rotary_error"] = rotary(subject)
+        result["loops"] = loops(subject)
+        result["eager"] = eagerly(facts)
         result["windows"] = windows(facts)
         result["vision"] = vision(facts)
     return {**result, "seconds": round(time.perf_counter() - began, 2)}
@@ -71,7 +86,7 @@ def observed(subject: Subject, case: Case) -> List[Dict[str, Any]]:
         row: Dict[str, Any] = {
             "name": case.name,
             "path": path,
-            "padding": case.side if len(case.rows) > 1 else None,
+            "padding": case.side if len(case.rows) > 1 and path in BOTH else None,
             "after_another": case.after,
         }
         try:
@@ -81,8 +96,10 @@ def observed(subject: Subject, case: Case) -> List[Dict[str, Any]]:
             batch = make_batch(subject.family, case.rows, side=case.side)
             inputs = subject.inputs(batch, case.seconds, case.masked)
             seen = called(subject, inputs, path)
-            row.update(compare(subject, batch, seen, path))
-            if len(case.rows) > 1:
+            if path == "beams":
+                batch = repeated(batch, BEAMS)
+            row.update(compare(subject, batch, seen, "generate" if path == "beams" else path))
+            if row["padding"]:
                 row["from_alone"] = from_alone(subject, batch, seen, path)
             found.append(row)
         except Exception as error:
@@ -94,6 +111,10 @@ def called(subject: Subject, inputs: Dict[str, Any], path: str) -> Run:
     """One call on this path."""
     if path == "generate":
         return subject.generate(inputs, NEW_TOKENS)
+    if path == "beams":
+        return subject.beams(inputs, BEAMS)
+    if path == "pieces":
+        return subject.in_pieces(inputs, PIECE)
     return subject.forward(inputs, use_cache=False)
 
 
@@ -114,6 +135,47 @@ def generated_before(subject: Subject) -> None:
     family = subject.family
     before = (*text(9), *image(family, 4, 16), *text(3), *image(family, 12, 4), *text(4))
     subject.generate(subject.inputs(make_batch(family, (before,), seed=7), None), NEW_TOKENS)
+
+
+def rotary(subject: Subject) -> Optional[float]:
+    """None where this release's embedding wants to be called in another way."""
+    try:
+        return rounded(rotary_error(subject))
+    except Exception:
+        return None
+
+
+def loops(subject: Subject) -> List[Dict[str, Any]]:
+    """A decoding loop of one's own, by what it hands over, against generate."""
+    row = next(case.rows for case in cases(subject.family) if case.name == "image")
+    found: List[Dict[str, Any]] = []
+    for given in LOOPS:
+        if not set(given) <= subject.accepted:
+            continue
+        try:
+            subject.forget()
+            inputs = subject.inputs(make_batch(subject.family, row), None)
+            answer = subject.generate(inputs, NEW_TOKENS)
+            subject.forget()
+            ours = subject.by_hand(inputs, answer, given)
+            far = distance(ours, answer.logits)
+            found.append({"given": given, "error": rounded(far) if math.isfinite(far) else None})
+        except Exception as error:
+            found.append({"given": given, "reason": reason_of(error)})
+    return found
+
+
+def eagerly(facts: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The same weights with eager attention."""
+    try:
+        subject = Subject(facts["tiny_config"], attention="eager")
+    except Exception as error:
+        return [{"name": "", "path": "", "implementation": "eager", "reason": reason_of(error)}]
+    return [
+        {**row, "implementation": "eager"}
+        for case in eager_cases(subject.family)
+        for row in observed(subject, case)
+    ]
 
 
 def windows(facts: Dict[str, Any]) -> List[Dict[str, Any]]:

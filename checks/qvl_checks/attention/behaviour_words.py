@@ -39,12 +39,21 @@ def position_sentence(case: CaseRun, row: Difference) -> str:
 def logits_sentence(case: CaseRun, row: Difference) -> str:
     """From where on answers differ, and what explains it."""
     size = "not finite" if row.error is None else f"off by {row.error:.1g}"
-    with_what = f" with {case.implementation}" if case.implementation else ""
+    with_what = _with_what(case)
     why = f"; exactly what one gets from: {row.cause}" if row.cause else ""
     return (
         f"{case.name}, {case.path}{with_what}: from the {KINDS[row.kind]} token {row.token} on "
         f"({row.phase}) the logits are {size}, for {row.wrong} of {row.of} tokens{why}"
     )
+
+
+def named(case: CaseRun) -> str:
+    """The run, as a key of evidence."""
+    return f"{case.name}, {case.path}{_with_what(case)}"
+
+
+def _with_what(case: CaseRun) -> str:
+    return f" with {case.implementation}" if case.implementation else ""
 
 
 def _place(position: tuple[float, ...]) -> str:
@@ -53,12 +62,28 @@ def _place(position: tuple[float, ...]) -> str:
 
 def raised(cases: Iterable[CaseRun]) -> dict[str, str]:
     """Runs that could not be compared -> the error."""
-    return {f"{case.name}, {case.path}".rstrip(", "): case.reason for case in cases if case.reason}
+    return {named(case).lstrip(", "): case.reason for case in cases if case.reason}
 
 
 def ordinary(facts: BehaviourFacts) -> list[CaseRun]:
     """The runs on a fresh model."""
     return [case for case in facts.cases if not case.after_another]
+
+
+def by_the_window(case: CaseRun, facts: BehaviourFacts) -> bool:
+    """Whether a sliding window explains it: by its mask, or as nothing is wrong before one would
+    bite."""
+    row = case.logits()
+    if row is None or row.cause:
+        return row is not None and "sliding window" in row.cause
+    whole = [
+        other.logits()
+        for other in facts.windows
+        if other.name == case.name
+        and other.path == "forward"
+        and other.implementation == case.implementation
+    ]
+    return any(found is not None and found.token >= (facts.window or 0) for found in whole)
 
 
 def largest_error(cases: Iterable[CaseRun]) -> float | None:

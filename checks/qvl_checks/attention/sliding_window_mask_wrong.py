@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun
-from qvl_checks.attention.behaviour_words import listed, logits_sentence, raised
+from qvl_checks.attention.behaviour_words import by_the_window, listed, logits_sentence, raised
 from qvl_checks.attention.sliding_window_ignored_config import prompt_tokens
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts
 from qvl_checks.checkpoint.folder import text_part, whole_number
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Confidence, Fix
-from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, passed
+from qvl_doctor.judgement import (
+    Judgement,
+    blocked,
+    failed,
+    inconclusive,
+    not_applicable,
+    passed,
+)
 
 DEFAULT_WINDOW = 4096
 """What the configuration class assumes when config.json has no ``sliding_window``."""
@@ -36,7 +43,8 @@ def sliding_window_mask_wrong(
     compared = [case for case in mine if not case.reason]
     if not compared:
         return blocked("no model with a window could be run", evidence={"errors": raised(mine)})
-    wrong = [case for case in compared if case.logits()]
+    off = [case for case in compared if case.logits()]
+    wrong = [case for case in off if by_the_window(case, behaviour)]
     other = [case for case in behaviour.windows if case not in mine and case.logits()]
     window = text.get("sliding_window", DEFAULT_WINDOW)
     evidence = {
@@ -49,6 +57,12 @@ def sliding_window_mask_wrong(
             for case in behaviour.windows
         },
     }
+    if off and not wrong:
+        return inconclusive(
+            "The answers to the test prompts are wrong for another reason "
+            "(attention.forward-differs-from-reference), so the mask cannot be told",
+            evidence=evidence,
+        )
     if not wrong:
         return passed(
             f"The mask obeys the switched-{'on' if in_use else 'off'} sliding window",

@@ -23,7 +23,10 @@ def concerned(
     if not workload.stated:
         return found
     return [
-        case for case in found if case.path == workload.mode and meets(case.name, workload, model)
+        case
+        for case in found
+        if (case.path == "forward") is (workload.mode == "forward")
+        and meets(case.name, workload, model)
     ]
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from qvl_checks.kv_cache.behaviour_facts import CacheFacts, Switch
 from qvl_doctor.check import check
+from qvl_doctor.facts import WorkloadFacts
 from qvl_doctor.findings import Confidence, Fix
 from qvl_doctor.judgement import Judgement, blocked, failed, inconclusive, passed
 
 
 @check("kv-cache.cache-broken")
-def cache_broken(cache: CacheFacts) -> Judgement:
-    """Judges the run under the checkpoint's settings and the one with the cache on."""
+def cache_broken(cache: CacheFacts, workload: WorkloadFacts | None = None) -> Judgement:
+    """Judges the run under the checkpoint's settings and the one with the cache on; padding counts
+    unless the stated load runs one prompt at a time."""
     if cache.reason:
         return inconclusive(f"Not measured: {cache.reason}")
     if cache.refused:
@@ -22,7 +24,9 @@ def cache_broken(cache: CacheFacts) -> Judgement:
     lengths = [step.length for step in cache.cached]
     if not cache.cached_reason and (not lengths or None in lengths):
         return inconclusive("The length of the cache could not be read", evidence=evidence)
-    faults = list(_faults(cache, lengths))
+    unpadded = workload is not None and workload.stated and workload.batch == 1
+    padding = list(_padding_faults(cache))
+    faults = [*_faults(cache, lengths), *(() if unpadded else padding)]
     if cache.default_effect in ("wrong", "raised") and not faults and cache.turned_off_by:
         return _half_off(cache, evidence)
     lost = [switch for switch in cache.switches if switch.effect in ("wrong", "raised")]
@@ -43,7 +47,8 @@ def cache_broken(cache: CacheFacts) -> Judgement:
     return passed(
         "Logits with and without the KV cache agree, and it grows by one entry per token",
         f"Largest relative difference in float32: {_size(cache.logits_error)}, with left padding "
-        f"{_size(cache.padded_error)}.{_warning(lost)}",
+        f"{_size(cache.padded_error)}.{_warning(lost)}"
+        + (f" Padded batches, which the stated load has not: {padding[0]}." if padding else ""),
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=[Fix.advise(_advice(switch)) for switch in lost],
@@ -58,6 +63,9 @@ def _faults(cache: CacheFacts, lengths: list[int | None]) -> Iterator[str]:
         yield f"the cache holds {lengths} tokens after the steps, expected {expected}"
     if not cache.cached_reason and not _agrees(cache.logits_error, cache.tolerance):
         yield f"cached logits differ from fresh ones by {_size(cache.logits_error)}"
+
+
+def _padding_faults(cache: CacheFacts) -> Iterator[str]:
     if cache.padded_reason:
         yield f"with left padding generate raises {cache.padded_reason}"
     elif not _agrees(cache.padded_error, cache.tolerance):

@@ -92,5 +92,6 @@ def _shrink_vision(vision: dict[str, Any], text_width: int) -> dict[str, Any]:
     if "fullatt_block_indexes" in small:
         small["fullatt_block_indexes"] = [VISION_DEPTH - 1]
     if "deepstack_visual_indexes" in small:
-        small["deepstack_visual_indexes"] = [0]
+        # Two, so that features which are handed to each other's layer show.
+        small["deepstack_visual_indexes"] = list(range(VISION_DEPTH))
     return small

@@ -24,6 +24,7 @@ from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, pas
 RULE = "versions.wrong-position-ids"
 PLAIN = ("text", "image", "video")
 """Runs without which a load of their kind was not looked at."""
+PADDING_SYMPTOMS = ("attention.padding-changes-answers", "kv-cache.cache-broken")
 SILENT = "There is no message: the answers just get worse."
 
 
@@ -130,7 +131,7 @@ def _measured(
         "; ".join(first) + f"{more}.{reported} {SILENT}{_if_unstated(workload)}",
         confidence=Confidence.MEASURED,
         evidence=evidence,
-        explains=("attention.padding-changes-answers",) if any(c.padding for c in wrong) else (),
+        explains=PADDING_SYMPTOMS if any(c.padding for c in wrong) else (),
         fixes=_fixes(fitting, target, model),
     )
 

@@ -7,8 +7,12 @@ import pytest
 from tests.target import SharedAgent
 
 from qvl_checks.attention.behaviour_facts import BEHAVIOUR, BehaviourFacts
+from qvl_checks.attention.forward_differs_from_reference import forward_differs_from_reference
+from qvl_checks.attention.sliding_window_mask_wrong import sliding_window_mask_wrong
 from qvl_checks.models.catalogue import resolve
-from qvl_doctor.facts import ProbeStatus
+from qvl_doctor.facts import ProbeStatus, TargetFacts, WorkloadFacts
+from qvl_doctor.findings import Outcome
+from qvl_doctor.judgement import Judgement
 
 FAMILIES = [
     "Qwen2.5-VL-7B",
@@ -92,10 +96,48 @@ def bidirectional(tower):
             layer.self_attn.register_forward_pre_hook(see_all, with_kwargs=True)
 
 
+def deepstack_backwards(tower):
+    def turn(module, arguments, keywords):
+        given = keywords.get("deepstack_visual_embeds")
+        if given is not None:
+            keywords["deepstack_visual_embeds"] = given[::-1]
+        return arguments, keywords
+
+    tower.register_forward_pre_hook(turn, with_kwargs=True)
+
+
+def coarse_positions(tower):
+    """Rounded to the dtype of the activations, as early rotary embeddings did."""
+    def round_them(module, arguments, keywords):
+        values = arguments[0]
+        places = keywords.get("position_ids", arguments[-1]).to(values.dtype).long()
+        return (values, places), {}
+
+    tower.rotary_emb.register_forward_pre_hook(round_them, with_kwargs=True)
+
+
+def whole(subject):
+    return subject.model
+
+
+def pictures_exchanged(model):
+    original = model.model.get_image_features
+
+    def features(*arguments, **keywords):
+        found = original(*arguments, **keywords)
+        found.pooler_output = tuple(found.pooler_output)[::-1]
+        return found
+
+    model.model.get_image_features = features
+
+
 decoding = with_hook(text_tower, decode_one_further)
 unmasked = with_hook(text_tower, no_mask_for_padding)
 swapped = with_hook(text_tower, width_and_height_swapped)
 non_causal = with_hook(text_tower, bidirectional)
+deepstack = with_hook(text_tower, deepstack_backwards)
+coarse = with_hook(text_tower, coarse_positions)
+exchanged = with_hook(whole, pictures_exchanged)
 
 
 def replaced(module, name, value):
@@ -138,6 +180,14 @@ def columns_first(original):
     return places
 
 
+def heads_in_turn(original):
+    def repeat(tensor, times):
+        return tensor.repeat(1, times, 1, 1)
+
+    return repeat
+
+
+grouped = replaced(MODULE, "repeat_kv", heads_in_turn)
 windows_ignored = replaced(MODULE, "get_vision_window_index", one_window)
 frames_together = replaced(MODULE, "get_vision_attention_seqlens", one_frame)
 patches_turned = replaced(MODULE, "get_vision_position_ids", columns_first)
@@ -197,6 +247,8 @@ def test_the_reference_agrees_with_the_installed_code(client: SharedAgent, model
         assert not run.masked
     assert {run.calls > 0 for run in facts.vision if run.implementation == "sdpa"} == {True}
     assert {run.calls for run in facts.vision if run.implementation == "eager"} == {0}
+    assert facts.eager and not [case for case in facts.eager if case.reason or case.differences]
+    assert facts.rotary_error is not None and facts.rotary_error < 0.004
     if facts.model_type in ("qwen2_vl", "qwen2_5_vl"):
         the_text_behind_a_long_video_is_misplaced(facts)
 
@@ -263,6 +315,50 @@ def test_a_tower_that_sees_something_else_is_seen(
     assert {run.cause for run in facts.vision} == {cause}
     assert all((run.error or 0.0) > 1e-2 for run in facts.vision if run.name != "image")
     assert causes(facts, "two images") == {"vision"}
+
+
+def judged(facts: BehaviourFacts, model: str = "Qwen2.5-VL-7B") -> Judgement:
+    named = resolve(model)
+    assert named is not None
+    return forward_differs_from_reference.judge(facts, named, WorkloadFacts())
+
+
+@pytest.mark.slow
+def test_key_heads_in_another_order_are_seen_with_eager_only(client: SharedAgent) -> None:
+    facts = faulty(client, "grouped")
+    assert not any(case.logits() for case in facts.cases)
+    assert {row.cause for case in facts.eager if (row := case.logits())} == {
+        "key heads taken in turn"
+    }
+    found = judged(facts)
+    assert found.outcome is Outcome.FAIL and "with eager" in found.cause
+    window = sliding_window_mask_wrong.judge(
+        facts,
+        resolve("Qwen2.5-VL-7B"),
+        WorkloadFacts(),
+        TargetFacts(python="p", chosen_because="x"),
+    )
+    assert window.outcome is Outcome.INCONCLUSIVE, "no window explains it"
+
+
+@pytest.mark.slow
+def test_visual_tokens_in_another_order_are_named(client: SharedAgent) -> None:
+    model = "Qwen3-VL-8B"
+    facts = behaviour(client, model, entry="planted.behaviour:deepstack")
+    assert causes(facts, "image", "two images") == {"visual tokens of deepstack in reverse"}
+    assert judged(facts, model).outcome is Outcome.FAIL
+    facts = faulty(client, "exchanged")
+    assert causes(facts, "two images") == {"visual tokens of the images in reverse"}
+    assert not causes(facts, "image")
+
+
+@pytest.mark.slow
+def test_positions_that_are_rounded_in_bfloat16_are_seen(client: SharedAgent) -> None:
+    facts = faulty(client, "coarse")
+    assert names(facts, "logits") == set(), "float32 holds every position"
+    assert facts.rotary_error is not None and facts.rotary_error > 0.1
+    found = judged(facts)
+    assert found.outcome is Outcome.FAIL and "rotary" in found.cause
 
 
 def test_an_unknown_family_is_said_to_be_unknown(client: SharedAgent) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from packaging.version import Version
 
+from qvl_checks.attention.behaviour_facts import BehaviourFacts, CaseRun, LoopRun
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts, Tokenizer
 from qvl_checks.generation.offset_defects import offset_defects
+from qvl_checks.generation.own_decoding_loop import own_decoding_loop
 from qvl_checks.generation.padding_side import padding_side
+from qvl_checks.generation.prompts_raise import prompts_raise
 from qvl_checks.generation.stale_rope_deltas import stale_rope_deltas
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_doctor.facts import ModelFacts, TargetFacts, WorkloadFacts
 from qvl_doctor.findings import Outcome
+from qvl_doctor.judgement import Judgement
 
 TARGET = TargetFacts(python="/venv/bin/python", chosen_because="test", has_pip=True)
 
@@ -93,3 +98,82 @@ def test_no_release_is_recommended_that_has_the_same_defect() -> None:
     for defect in offset_defects():
         assert not defect.concerns(Version(defect.fixed), defect.models[0])
         assert defect.evidence and all(url.startswith("https://") for url in defect.evidence)
+
+
+# prompts that raise
+
+
+ASKED = (
+    CaseRun(name="text", path="generate", error=1e-6),
+    CaseRun(name="image", path="generate", error=1e-6),
+    CaseRun(name="video", path="generate", reason="StopIteration"),
+)
+BY_HAND = CaseRun(name="image, prefilled in two pieces", path="pieces", reason="RuntimeError: x")
+
+
+def behaviour(**fields: Any) -> BehaviourFacts:
+    return BehaviourFacts(**{"transformers": "5.3.0", "cases": ASKED, **fields})
+
+
+@pytest.mark.parametrize(
+    ("facts", "load", "outcome"),
+    [
+        (behaviour(), WorkloadFacts(), Outcome.FAIL),
+        (behaviour(), WorkloadFacts(stated=True, videos=((420, 364, 8),)), Outcome.FAIL),
+        (behaviour(), WorkloadFacts(stated=True, images=((640, 480),)), Outcome.PASS),
+        (behaviour(cases=ASKED[:2]), WorkloadFacts(), Outcome.PASS),
+        (behaviour(cases=(ASKED[0], BY_HAND)), WorkloadFacts(), Outcome.PASS),
+        (behaviour(cases=()), WorkloadFacts(), Outcome.NOT_APPLICABLE),
+        (BehaviourFacts(reason="another family"), WorkloadFacts(), Outcome.NOT_APPLICABLE),
+    ],
+)
+def test_prompts_that_raise(facts: BehaviourFacts, load: WorkloadFacts, outcome: Outcome) -> None:
+    found = prompts_raise.judge(facts, model(), load, TARGET)
+    assert found.outcome is outcome
+    if outcome is Outcome.FAIL:
+        assert "StopIteration" in found.cause and "video" in found.title
+        assert found.fixes[0].command and found.fixes[0].command[-1] == "transformers==5.23.0"
+    elif BY_HAND in facts.cases:
+        assert "two pieces" in found.cause
+    elif any(case.reason for case in facts.cases):
+        assert "raises on others: video" in found.cause
+
+
+# a loop of one's own
+
+CACHE_ALONE = LoopRun(error=0.48)
+WITH_MASK = LoopRun(given=("attention_mask",), error=0.48)
+COUNTED = LoopRun(given=("attention_mask", "cache_position"), error=3e-7)
+RAISING = LoopRun(given=("attention_mask",), reason="RuntimeError: shapes")
+SOUND = LoopRun(error=3e-7)
+CALLING = WorkloadFacts(mode="forward")
+
+
+def looped(*loops: LoopRun, load: WorkloadFacts = CALLING) -> Judgement:
+    return own_decoding_loop.judge(behaviour(loops=loops), model(), load)
+
+
+def test_a_loop_that_misplaces_its_tokens() -> None:
+    found = looped(WITH_MASK, CACHE_ALONE, COUNTED)
+    assert found.outcome is Outcome.FAIL
+    assert "off by 0.5" in found.cause
+    assert found.fixes[0].verified and "cache_position=" in (found.fixes[0].code or "")
+    spared = looped(WITH_MASK, CACHE_ALONE, COUNTED, load=WorkloadFacts())
+    assert spared.outcome is Outcome.PASS
+    assert "generate() is not concerned" in spared.title and "off by" in spared.cause
+
+
+def test_a_loop_that_raises_is_loud() -> None:
+    found = looped(RAISING, SOUND)
+    assert found.outcome is Outcome.PASS
+    assert "RuntimeError" in found.cause
+    assert "attention_mask" not in (found.fixes[0].code or "")
+
+
+def test_loops_that_are_right_or_were_not_run() -> None:
+    right = looped(SOUND, msgspec.structs.replace(WITH_MASK, error=1e-7))
+    assert right.outcome is Outcome.PASS and not right.fixes
+    assert looped().outcome is Outcome.NOT_APPLICABLE
+    alone = looped(RAISING)
+    assert alone.outcome is Outcome.PASS and "raises" in alone.title
+    assert "generate()" in alone.fixes[0].summary

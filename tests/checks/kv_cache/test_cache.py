@@ -156,6 +156,15 @@ def test_disagreement_fails(changed: dict[str, Any], word: str) -> None:
     assert word in judgement.cause
 
 
+def test_padding_counts_where_the_load_may_have_it() -> None:
+    padded = facts(padded_error=0.0654)
+    alone = WorkloadFacts(stated=True, images=((640, 480),))
+    spared = cache_broken.judge(cache=padded, workload=alone)
+    assert spared.outcome is Outcome.PASS and "6.5e-02" in spared.cause
+    for load in (WorkloadFacts(), msgspec.structs.replace(alone, batch=2)):
+        assert cache_broken.judge(cache=padded, workload=load).outcome is Outcome.FAIL
+
+
 @pytest.mark.parametrize(
     ("effect", "reason", "word"),
     [("wrong", "", "other logits"), ("raised", "IndexError: x", "raise")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from qvl_checks.attention.reference.positions import DIMENSIONS, rule_positions
@@ -184,7 +185,7 @@ def cause(
 ) -> str:
     """The one mistake that gives exactly these logits; empty when none of the known ones does."""
     seen = subject.seen(batch, number)
-    own = _own_seen(subject, batch, number)
+    own = subject.seen(batch, number, own=True)
     positions = expected.positions
     if found.shape[1] <= positions.shape[1]:
         # The last new token was never fed, so its position was not seen; nothing depends on it.
@@ -204,6 +205,15 @@ def cause(
         ("no sliding window", seen, expected.positions, {"windows": wide}),
         ("not causal", seen, expected.positions, {"causal": False}),
         ("masked like packed prompts", seen, expected.positions, {"groups": jumps}),
+        ("key heads taken in turn", seen, expected.positions, {"shared_in_turn": True}),
+        *(
+            (f"visual tokens {what}", mixed, expected.positions, {})
+            for what, mixed in _mixed_up(batch, number, seen)
+        ),
+        *(
+            ("rotary pairs of other dimensions", seen, expected.positions, {"pairs": pairs})
+            for pairs in subject.text.other_pairs()
+        ),
     ]
     for name, eyes, places, changes in tries:
         if "vision" in name and own is None:
@@ -215,11 +225,22 @@ def cause(
     return ""
 
 
-def _own_seen(subject: Subject, batch: Batch, number: int) -> Seen | None:
+def _mixed_up(batch: Batch, number: int, seen: Seen | None) -> Iterator[tuple[str, Seen]]:
+    """Visual tokens that reach another place than theirs."""
     import torch
 
-    for kind in ("image", "video"):
-        values, grids = batch.pixels[kind][number], batch.grids[kind][number]
-        if grids:
-            return subject.own_seen(torch.cat(values), grids)
-    return None
+    if seen is None:
+        return
+    sizes = [span.tokens for span in batch.rows[number] if span.kind != "text"]
+    if len(sizes) > 1:
+        parts = [part.split(sizes)[::-1] for part in (seen.embeddings, *seen.deepstack)]
+        first, *rest = (torch.cat(part) for part in parts)
+        yield "of the images in reverse", Seen(first, rest)
+    if len(seen.deepstack) > 1:
+        yield "of deepstack in reverse", Seen(seen.embeddings, seen.deepstack[::-1])
+    if seen.deepstack:
+        nothing = torch.zeros_like(seen.deepstack[0])
+        late = [nothing, *seen.deepstack]
+        yield "of deepstack a layer too late", Seen(seen.embeddings, late)
+        yield "of deepstack a layer too early", Seen(seen.embeddings, seen.deepstack[1:])
+        yield "without deepstack", Seen(seen.embeddings, [])

@@ -163,6 +163,26 @@ def alone(batch: Batch, number: int) -> Batch:
     )
 
 
+def repeated(batch: Batch, times: int) -> Batch:
+    """Each row so many times, side by side, as a beam search lays them out."""
+    return Batch(
+        tuple(row for row in batch.rows for _ in range(times)),
+        batch.side,
+        {
+            name: batch.inputs[name].repeat_interleave(times, dim=0)
+            for name in ("input_ids", "attention_mask", "mm_token_type_ids")
+        },
+        {
+            kind: [line for line in lines for _ in range(times)]
+            for kind, lines in batch.grids.items()
+        },
+        {
+            kind: [line for line in lines for _ in range(times)]
+            for kind, lines in batch.pixels.items()
+        },
+    )
+
+
 def _ids(family: Family, row: Row, generator: Any) -> Any:
     import torch
 

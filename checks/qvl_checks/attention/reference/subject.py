@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from qvl_checks.attention.reference.prompts import Batch, Family, family_of
+from qvl_checks.attention.reference.prompts import TENSORS, Batch, Family, family_of
 from qvl_checks.attention.reference.text import TextReference
 from qvl_checks.attention.reference.vision import Seen, VisionReference
 from qvl_checks.models.build import make_config, make_model
 
 LAYERS = 2
+LONG_POSITIONS = (0, 1, 100, 257, 1001, 4099, 10007)
+"""Odd ones: bfloat16 has no odd numbers above 256."""
 LOGIT_SPREAD = 2.0
 """Standard deviation of attention logits: enough that positions and masks change answers."""
 
@@ -93,18 +96,84 @@ class Subject:
         )
         return Run(self._positions, torch.stack(out.logits, dim=1), out.sequences)
 
-    def seen(self, batch: Batch, row: int) -> Seen | None:
-        """The reference's visual tokens of one row, in the order of the text; None without any.
-
-        A prompt of these tests holds images or videos, not both.
-        """
+    def in_pieces(self, inputs: dict[str, Any], last: int) -> Run:
+        """The prompt up to its ``last`` tokens, which are text, and these with the cache."""
         import torch
 
-        for kind in ("image", "video"):
-            values, grids = batch.pixels[kind][row], batch.grids[kind][row]
-            if grids:
-                return self.vision.see(torch.cat(values), grids)
-        return None
+        self._positions = []
+        words = inputs["input_ids"]
+        split = words.shape[1] - last
+        begin = dict(inputs)
+        for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
+            if name in begin:
+                begin[name] = begin[name][:, :split]
+        first = self.model(**begin, use_cache=True)
+        # Up to 4.57 positions are counted from cache_position; 5.x takes those of the whole mask.
+        rest = {"input_ids": words[:, split:]}
+        if "cache_position" in self.accepted:
+            rest["cache_position"] = torch.arange(split, words.shape[1])
+        second = self.model(**rest, past_key_values=first.past_key_values, use_cache=True)
+        logits = torch.cat([first.logits, second.logits], dim=1)
+        return Run([torch.cat(self._positions, dim=-1)], logits, words)
+
+    def beams(self, inputs: dict[str, Any], number: int) -> Run:
+        """The first step of a beam search: each row so many times."""
+        self._positions = []
+        out = self.model.generate(
+            **inputs,
+            max_new_tokens=1,
+            do_sample=False,
+            num_beams=number,
+            num_return_sequences=number,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        return Run(self._positions[:1], out.logits[0][:, None], out.sequences)
+
+    def by_hand(self, inputs: dict[str, Any], answer: Run, given: Sequence[str]) -> Any:
+        """The logits (rows, tokens, vocabulary) of a loop that calls the model for each token of
+        ``answer``, which generate gave, with the cache and what is ``given`` besides."""
+        import torch
+
+        words, mask = inputs["input_ids"], inputs["attention_mask"]
+        out = self.model(**inputs, use_cache=True)
+        logits = [out.logits[:, -1]]
+        for step, index in enumerate(range(words.shape[1], answer.words.shape[1] - 1)):
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            more = {
+                "attention_mask": mask,
+                "cache_position": torch.tensor([index]),
+                "position_ids": answer.positions[step + 1][..., -1:].long(),
+            }
+            out = self.model(
+                input_ids=answer.words[:, index : index + 1],
+                past_key_values=out.past_key_values,
+                use_cache=True,
+                **{name: more[name] for name in given},
+            )
+            logits.append(out.logits[:, -1])
+        return torch.stack(logits, dim=1)
+
+    def seen(self, batch: Batch, row: int, *, own: bool = False) -> Seen | None:
+        """The reference's visual tokens of one row, or the installed tower's ``own``, in the order
+        of the text; None without any."""
+        import torch
+
+        tower = self.own_seen if own else self.vision.see
+        found: dict[str, list[Any]] = {}
+        for kind in TENSORS:
+            if batch.grids[kind][row]:
+                seen = tower(torch.cat(batch.pixels[kind][row]), batch.grids[kind][row])
+                found[kind] = [seen.embeddings, *seen.deepstack]
+        if not found:
+            return None
+        parts = []
+        for span in batch.rows[row]:
+            if span.kind in found:
+                parts.append([tensor[: span.tokens] for tensor in found[span.kind]])
+                found[span.kind] = [tensor[span.tokens :] for tensor in found[span.kind]]
+        first, *rest = (torch.cat(tensors) for tensors in zip(*parts))  # noqa: B905
+        return Seen(first, rest)
 
     def own_seen(self, pixels: Any, grids: list[tuple[int, int, int]]) -> Seen:
         """The installed tower's answer to the same."""
@@ -172,3 +241,19 @@ def shake(model: Any) -> None:
             elif name.endswith(".weight"):
                 noise = torch.empty_like(parameter).normal_(0.0, 0.1, generator=generator)
                 parameter.add_(noise)
+
+
+def rotary_error(subject: Subject) -> float:
+    """Largest absolute error of the cosines and sines that the installed rotary embedding gives in
+    bfloat16, at positions of long prompts. Rounding the result gives 0.004 at most."""
+    import torch
+
+    positions = torch.tensor(LONG_POSITIONS)[None, None].expand(3, 1, -1)
+    values = torch.zeros(1, len(LONG_POSITIONS), 8, dtype=torch.bfloat16)
+    found = subject.text.tower.rotary_emb(values, positions)
+    wanted = subject.text.rotation(positions[:, 0])
+    return max(
+        # Up to 4.57 the three dimensions are put together later; here they are alike.
+        float((ours.float().reshape(-1, *theirs.shape)[0] - theirs).abs().max())
+        for ours, theirs in zip(found, wanted)  # noqa: B905
+    )

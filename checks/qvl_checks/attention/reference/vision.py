@@ -2,13 +2,15 @@
 
 Computed in the order in which patches arrive (merged block by merged block), without reordering:
 a patch attends to those with the same number, which names its frame, or its window of its frame.
-Norms, projections and MLPs treat patches one by one and are the installed model's own.
+Only weights are taken from the installed model.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
+
+from qvl_checks.attention.reference.blocks import merger, mlp, patch_embed, vision_norm
 
 THETA = 10000.0
 
@@ -66,6 +68,7 @@ class VisionReference:
         self.full_blocks = list(vision.get("fullatt_block_indexes") or ())
         window = int(vision.get("window_size", 0)) if self.full_blocks else 0
         self.window = window // self.merge // int(vision["patch_size"])
+        self.activation = vision.get("hidden_act")
         self.deepstack_at = list(vision.get("deepstack_visual_indexes") or ())
 
     def see(
@@ -84,7 +87,7 @@ class VisionReference:
         import torch
 
         grid = lay_out(grids, self.merge, self.window)
-        hidden = self.tower.patch_embed(pixels)
+        hidden = patch_embed(self.tower.patch_embed, pixels)
         if hasattr(self.tower, "pos_embed"):
             hidden = hidden + self._learned_positions(grids, grid).to(hidden.dtype)
         cos, sin = self._rotation(grid, hidden.shape[1] // self.heads)
@@ -96,13 +99,13 @@ class VisionReference:
             if not apart:
                 group = torch.zeros_like(group)
             allowed = group[:, None] == group[None, :]
-            normed = block.norm1(hidden)
+            normed = vision_norm(block.norm1, hidden)
             hidden = hidden + self._attend(block.attn, normed, cos, sin, allowed)
-            hidden = hidden + block.mlp(block.norm2(hidden))
+            hidden = hidden + mlp(block.mlp, vision_norm(block.norm2, hidden), self.activation)
             if index in self.deepstack_at:
-                merger = self.tower.deepstack_merger_list[self.deepstack_at.index(index)]
-                deepstack.append(merger(hidden))
-        return Seen(self.tower.merger(hidden), deepstack)
+                extra = self.tower.deepstack_merger_list[self.deepstack_at.index(index)]
+                deepstack.append(merger(extra, hidden, self.merge**2))
+        return Seen(merger(self.tower.merger, hidden, self.merge**2), deepstack)
 
     def _attend(self, module: Any, hidden: Any, cos: Any, sin: Any, allowed: Any) -> Any:
         patches = hidden.shape[0]

@@ -136,8 +136,7 @@ def _cores() -> int:
 
 
 def _repair(files: list[Path], release: Release, wanted: set[str], write: bool) -> None:
-    """Apply or show the safe fixes of Python files; notebooks and unreadable files are left
-    alone.
+    """Apply or show the safe fixes of Python files and notebooks; unreadable files are left alone.
 
     Raises:
         DoctorError: a file cannot be written.
@@ -148,7 +147,7 @@ def _repair(files: list[Path], release: Release, wanted: set[str], write: bool) 
 
     for file in files:
         try:
-            if file.suffix == ".ipynb" or not MENTION.search(read(file).text):
+            if not MENTION.search(read(file).text):
                 continue
             data = file.read_bytes()
             fixed, _ = edits.fix_source(data, str(file), release.version, wanted)

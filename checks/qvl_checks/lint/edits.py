@@ -11,8 +11,9 @@ from pathlib import Path
 from packaging.version import Version
 
 from .finding import NOT_ANALYSED, Edit, LintFinding
-from .project import lint_source
-from .source import declared_encoding
+from .notebook_edits import bodies, replace_source
+from .project import lint_alone
+from .source import Source, declared_encoding, notebook
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 NEWLINES = re.compile(rb"\r\n|\r|\n")
@@ -26,11 +27,12 @@ def apply(data: bytes, edits: list[Edit], encoding: str = "utf-8") -> bytes:
     bom = data[:3] if data.startswith(b"\xef\xbb\xbf") else b""
     text = data[len(bom) :].decode(encoding).encode("utf-8")
     starts = [0, *(match.end() for match in NEWLINES.finditer(text))]
+
+    def place(line: int, column: int) -> int:
+        return starts[line - 1] + column if line <= len(starts) else len(text)
+
     spans = sorted(
-        {
-            (starts[e.line - 1] + e.column, starts[e.end_line - 1] + e.end_column, e.replacement)
-            for e in edits
-        }
+        {(place(e.line, e.column), place(e.end_line, e.end_column), e.replacement) for e in edits}
     )
     parts: list[bytes] = []
     position = 0
@@ -66,19 +68,57 @@ def encoding_of(data: bytes) -> str:
     return "utf-8" if name == "utf-8-sig" else name
 
 
+class Script:
+    """How a Python file is read and changed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._encoding = encoding_of(data)
+
+    def source(self, data: bytes, path: str) -> Source:
+        """The code."""
+        return Source(path, self._text(data))
+
+    def changed(self, data: bytes, edits: tuple[Edit, ...]) -> bytes:
+        """The file with the edits made."""
+        return apply(data, list(edits), self._encoding)
+
+    def _text(self, data: bytes) -> str:
+        return data.decode("utf-8-sig" if self._encoding == "utf-8" else self._encoding)
+
+
+class Notebook(Script):
+    """The same for a notebook."""
+
+    def source(self, data: bytes, path: str) -> Source:
+        """The code of all cells. Raises Unreadable."""
+        return notebook(path, self._text(data))
+
+    def changed(self, data: bytes, edits: tuple[Edit, ...]) -> bytes:
+        """The file with the edits made in its cells. Raises Unreadable."""
+        text = data.decode("utf-8-sig")
+        mark = data[: len(data) - len(text.encode())]
+        for cell in {edit.cell for edit in edits}:
+            body = bodies(text).get(cell or 0)
+            if body is None:
+                return data
+            own = [edit for edit in edits if edit.cell == cell]
+            text = replace_source(text, body, apply(body.text.encode(), own).decode())
+        return mark + text.encode()
+
+
 def fix_source(
     data: bytes, path: str, transformers: Version, wanted: set[str]
 ) -> tuple[bytes, int]:
     """The file with all safe fixes of the wanted ids, and how many findings they cured.
 
     Every fix is proved: after it the file parses and the finding is gone, otherwise it is not made.
+    Raises Unreadable.
     """
-    encoding = encoding_of(data)
+    kind = Notebook(data) if path.endswith(".ipynb") else Script(data)
     cured = 0
     for _ in range(50):
-        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-        before = lint_source(text, path, transformers)
-        candidate = _next(data, before, path, transformers, wanted, encoding)
+        before = lint_alone(kind.source(data, path), transformers)
+        candidate = _next(kind, data, before, path, transformers, wanted)
         if candidate is None:
             return data, cured
         data = candidate
@@ -87,20 +127,18 @@ def fix_source(
 
 
 def _next(
+    kind: Script,
     data: bytes,
     findings: list[LintFinding],
     path: str,
     transformers: Version,
     wanted: set[str],
-    encoding: str,
 ) -> bytes | None:
     for finding in findings:
         if finding.fix is None or not finding.fix.edits or finding.id not in wanted:
             continue
-        candidate = apply(data, list(finding.fix.edits), encoding)
-        after = lint_source(
-            candidate.decode("utf-8-sig" if encoding == "utf-8" else encoding), path, transformers
-        )
+        candidate = kind.changed(data, finding.fix.edits)
+        after = lint_alone(kind.source(candidate, path), transformers)
         if (
             _count(after, finding.id) < _count(findings, finding.id)
             and not _broken(after)

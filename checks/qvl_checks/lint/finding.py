@@ -10,10 +10,11 @@ NOT_ANALYSED = "lint.not-analysed"
 LEVELS: tuple[Level, ...] = ("error", "warning", "info", "hint")
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(msgspec.Struct, frozen=True, omit_defaults=True):
     """Replace the text from (line, column) up to (end_line, end_column) by `replacement`.
 
-    Lines count from 1, columns are 0-based UTF-8 byte offsets as in `ast`.
+    Lines count from 1 (for a notebook, in the source of `cell`), columns are 0-based UTF-8 byte
+    offsets as in `ast`.
     """
 
     line: int
@@ -21,6 +22,8 @@ class Edit(msgspec.Struct, frozen=True):
     end_line: int
     end_column: int
     replacement: str
+    cell: int | None = None
+    """1-based number of the notebook cell."""
 
 
 class Fix(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from .concern import NAMES_MODEL
 from .facts import Program
-from .finding import LEVELS, NOT_ANALYSED, LintFinding
+from .finding import LEVELS, NOT_ANALYSED, Edit, Fix, LintFinding
 from .flow.events import Call
 from .flow.frame import Cut, World
 from .flow.module import LINES, Module
@@ -195,6 +195,30 @@ def to_finding(report: Report, source: Source, lines: list[str]) -> LintFinding:
     text = lines[row - 1] if row <= len(lines) else ""
     column = len(text.encode()[:offset].decode(errors="ignore")) + 1
     line, cell = source.place(row)
+    fix = report.fix if cell is None or report.fix is None else in_cells(report.fix, source)
     return LintFinding(
-        report.id, source.path, line, column, report.level, report.message, report.fix, cell
+        report.id, source.path, line, column, report.level, report.message, fix, cell
     )
+
+
+def in_cells(fix: Fix, source: Source) -> Fix:
+    """A fix of the joined code as one of the cells; only words where a line is written otherwise
+    in its cell.
+    """
+    edits: list[Edit] = []
+    for edit in fix.edits:
+        last = edit.end_line if edit.end_column else edit.end_line - 1
+        if source.altered.intersection(range(edit.line, last + 1)):
+            return Fix(fix.text)
+        (line, cell), (end, end_cell) = source.place(edit.line), source.place(edit.end_line)
+        column = edit.end_column
+        if cell != end_cell:
+            # It deletes a statement to the start of the next line, which is in another cell.
+            if column or end != 1:
+                return Fix(fix.text)
+            before = source.place(edit.end_line - 1)
+            end, column = before[0], len(source.text.split("\n")[edit.end_line - 2].encode())
+            if before[1] != cell:
+                return Fix(fix.text)
+        edits.append(Edit(line, edit.column, end, column, edit.replacement, cell))
+    return Fix(fix.text, tuple(edits))

@@ -21,7 +21,11 @@ def lint_source(source: str, path: str, transformers: Version) -> list[LintFindi
     """The findings of one file's text, judged for one release of transformers. Never raises for
     any text.
     """
-    alone = Source(path, source)
+    return lint_alone(Source(path, source), transformers)
+
+
+def lint_alone(alone: Source, transformers: Version) -> list[LintFinding]:
+    """The findings of one source that sees no other, for one release of transformers."""
     project = Project([])
     groups = concern.groups([alone], project)
     if not groups:

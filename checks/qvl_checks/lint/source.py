@@ -29,6 +29,8 @@ class Source:
     path: str
     text: str
     cells: tuple[Cell, ...] = ()
+    altered: frozenset[int] = frozenset()
+    """Lines that are written otherwise in the file: magics of a notebook."""
 
     def place(self, line: int) -> tuple[int, int | None]:
         """(line in the file or cell, number of the cell or None)."""
@@ -48,9 +50,14 @@ def read(path: Path) -> Source:
     if len(data) > MAX_BYTES:
         raise Unreadable(f"is larger than {MAX_BYTES:,} bytes")
     if path.suffix == ".ipynb":
-        text, cells = code_cells(decode(data))
-        return Source(str(path), text, cells)
+        return notebook(str(path), decode(data))
     return Source(str(path), decode(data))
+
+
+def notebook(path: str, text: str) -> Source:
+    """The source of a notebook from its JSON. Raises Unreadable."""
+    code = code_cells(text)
+    return Source(path, code.text, code.cells, code.altered)
 
 
 def declared_encoding(data: bytes) -> str:

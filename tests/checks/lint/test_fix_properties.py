@@ -5,17 +5,13 @@ missing last newline, declared encodings.
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 from tests.checks.lint.snippets import CASES
 
-from qvl_checks.lint.command import command
 from qvl_checks.lint.edits import diff, fix_source
 from qvl_checks.lint.project import lint_source
 
@@ -94,26 +90,6 @@ def test_only_the_fix_changes(
     codec = "utf-8-sig" if encoding == "utf-8-sig" else encoding
     left = lint_source(fixed.decode(codec), "a.py", version)
     assert not any(f.id == rule and f.fix and f.fix.edits for f in left)
-
-
-@pytest.mark.parametrize(
-    "layout",
-    [
-        lambda book: json.dumps(book, indent=1, ensure_ascii=False) + "\n",
-        lambda book: json.dumps(book, indent="\t"),
-        lambda book: json.dumps(book, separators=(",", ":"), sort_keys=True),
-    ],
-)
-def test_notebooks_keep_their_bytes(tmp_path: Path, layout) -> None:  # type: ignore[no-untyped-def]
-    _, release, text = FIXABLE[0]
-    cell = {"cell_type": "code", "source": text.splitlines(True), "metadata": {}, "outputs": []}
-    path = tmp_path / "a.ipynb"
-    path.write_bytes(layout({"cells": [cell], "metadata": {}, "nbformat": 4}).encode())
-    before = path.read_bytes()
-    result = CliRunner().invoke(
-        command, ["--fix", "--transformers", release, "--fail-on", "never", str(path)]
-    )
-    assert result.exit_code == 0 and path.read_bytes() == before
 
 
 def test_a_diff_breaks_lines_only_where_python_does() -> None:

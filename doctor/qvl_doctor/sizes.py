@@ -13,9 +13,12 @@ for _power, _letter in enumerate("kmgt", start=1):
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
-    """``24GiB`` (1024-based), ``24GB`` (1000-based) or plain bytes -> int."""
+    """``24GiB`` (1024-based), ``24GB`` (1000-based) or plain bytes -> int, ``least`` or more."""
 
     name = "size"
+
+    def __init__(self, *, least: int = 1) -> None:
+        self._least = least
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -25,7 +28,7 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
             return value
         match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s?([a-zA-Z]{0,3})", str(value).strip())
         unit = UNITS.get(match[2].lower()) if match else None
-        if match is None or unit is None or float(match[1]) <= 0:
+        if match is None or unit is None or float(match[1]) * unit < self._least:
             self.fail(f"{value!r} is not a size; write it as 24GiB", param, ctx)
         return int(float(match[1]) * unit)
 
@@ -93,6 +96,7 @@ class Attention(click.ParamType):  # type: ignore[type-arg]
 
 
 BYTES = Bytes()
+BYTES_OR_NONE = Bytes(least=0)
 PIXELS = Pixels()
 FRAMES = Frames()
 ATTENTION = Attention()

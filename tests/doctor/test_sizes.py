@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from qvl_doctor.sizes import ATTENTION, BYTES, FRAMES, PIXELS
+from qvl_doctor.sizes import ATTENTION, BYTES, BYTES_OR_NONE, FRAMES, PIXELS
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,10 @@ def test_attention_with_spaces() -> None:
 def test_bad_attention(text: str) -> None:
     with pytest.raises(click.BadParameter):
         ATTENTION.convert(text, None, None)
+
+
+def test_nothing_is_a_size_where_it_may_be() -> None:
+    assert BYTES_OR_NONE.convert("0", None, None) == 0
+    assert BYTES_OR_NONE.convert("0GiB", None, None) == 0
+    with pytest.raises(click.BadParameter):
+        BYTES.convert("0", None, None)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from qvl_doctor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS, UsageError
-from qvl_doctor.sizes import ATTENTION, BYTES, FRAMES, PIXELS
+from qvl_doctor.sizes import ATTENTION, BYTES, BYTES_OR_NONE, FRAMES, PIXELS
 
 DTYPES = ("bfloat16", "float16", "float32")
 MODES = ("generate", "forward")
@@ -22,8 +22,9 @@ MODES = ("generate", "forward")
 @click.option("--capability", metavar="X.Y", help="Compute capability of the cards, as 8.6.")
 @click.option(
     "--context",
-    type=BYTES,
-    help="What a process takes on a card before its first tensor (default: as measured).",
+    type=BYTES_OR_NONE,
+    help="What a process takes on a card beside its tensors (default: 0.7GiB from 60GiB on, 0.5GiB "
+    "below). 0: the sizes are what torch may reserve.",
 )
 @click.option("--image", type=PIXELS, multiple=True, help="An image, as WIDTHxHEIGHT.")
 @click.option("--images", type=click.IntRange(0, 4096), default=1, help="Repeat --image N times.")
@@ -176,7 +177,8 @@ def _question(registry: Any, model: str, stated: dict[str, Any], workload: Path 
     for name, known in (("dtype", DTYPES), ("mode", MODES)):
         if asked.get(name) is not None and asked[name] not in known:
             raise UsageError(f"{workload}: {name} must be one of {', '.join(known)}")
-    capability = request.parse_capability(asked.get("capability") or "9.0")
+    stated_capability = asked.get("capability")
+    capability = request.parse_capability(stated_capability) if stated_capability else None
     subject = registry.resolve_model(model)
     if subject is None or not subject.class_name:
         raise UsageError(

@@ -14,7 +14,7 @@ from qvl_doctor.errors import UsageError
 from qvl_doctor.facts import ModelFacts, WorkloadFacts
 from qvl_doctor.registry import Registry
 from qvl_doctor.running.client import AgentClient, AgentDied
-from qvl_doctor.sizes import ATTENTION, BYTES, FRAMES, PIXELS
+from qvl_doctor.sizes import ATTENTION, BYTES, BYTES_OR_NONE, FRAMES, PIXELS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +26,10 @@ NVML_BUDGET_S = 20.0
 FILE_LIMIT = 2**20
 """Bytes; a larger workload file is none."""
 DEFAULT_CAPABILITY = (9, 0)
+LARGE_CARD = 60 * 2**30
+"""Bytes; cards from this size on are those of data centres."""
+SMALL_CARD_CONTEXT = 2**29
+"""What a process takes on smaller cards: 0.3 to 0.6 GiB are reported of them, none was measured."""
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +118,7 @@ class WorkloadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.videos:
             found["video"] = tuple(FRAMES.convert(one, None, None) for one in self.videos)
         if self.context is not None:
-            found["context"] = BYTES.convert(self.context, None, None)
+            found["context"] = BYTES_OR_NONE.convert(self.context, None, None)
         if self.attn is not None:
             found["attn"] = ATTENTION.convert(self.attn, None, None)
         if self.max_memory is not None:
@@ -155,23 +159,34 @@ def read_workload(path: Path) -> WorkloadFile:
 
 
 def stated_gpus(
-    sizes: Sequence[int], capability: tuple[int, int], context: int | None = None
+    sizes: Sequence[int], capability: tuple[int, int] | None = None, context: int | None = None
 ) -> tuple[Gpu, ...]:
-    """The cards of these sizes; ``context``: what a process takes before its first tensor (bytes).
+    """The cards of these sizes; ``context``: what a process takes beside its tensors (bytes).
 
     Raises:
         UsageError: one is too small for a process to begin on it.
     """
-    taken = CONTEXT_BYTES if context is None else context
-    for size in sizes:
-        if size <= taken:
-            raise UsageError(
-                f"--gpu {size}: a process takes {taken} bytes before its first tensor; "
-                "write the size of the card, as 24GiB"
-            )
-    return tuple(
-        Gpu(capacity_bytes=size, context_bytes=taken, capability=capability) for size in sizes
+    cards = tuple(
+        Gpu(
+            capacity_bytes=size,
+            context_bytes=usual_context(size, capability) if context is None else context,
+            capability=capability or DEFAULT_CAPABILITY,
+        )
+        for size in sizes
     )
+    for card in cards:
+        if card.capacity_bytes <= card.context_bytes:
+            raise UsageError(
+                f"--gpu {card.capacity_bytes}: a process takes {card.context_bytes} bytes beside "
+                "its tensors; write the size of the card, as 24GiB"
+            )
+    return cards
+
+
+def usual_context(capacity: int, capability: tuple[int, int] | None) -> int:
+    """Bytes that a process takes on such a card beside its tensors."""
+    large = capacity >= LARGE_CARD if capability is None else capability >= DEFAULT_CAPABILITY
+    return CONTEXT_BYTES if large else SMALL_CARD_CONTEXT
 
 
 def gpus_of_this_machine(registry: Registry) -> tuple[Gpu, ...]:
@@ -189,18 +204,25 @@ def gpus_of_this_machine(registry: Registry) -> tuple[Gpu, ...]:
     finally:
         agent.close()
     found = [
-        Gpu(
-            capacity_bytes=row["total_bytes"],
-            others_bytes=row["total_bytes"] - row["free_bytes"],
-            capability=tuple(row.get("compute_capability") or DEFAULT_CAPABILITY),
-            name=row.get("name") or "",
-        )
+        _read(row)
         for row in devices
         if row.get("total_bytes") and row.get("free_bytes") is not None
     ]
     if not found:
         raise UsageError(f"this machine has no GPU that can be read; {_ASK}")
     return tuple(found)
+
+
+def _read(row: dict[str, Any]) -> Gpu:
+    known = row.get("compute_capability")
+    capability = (int(known[0]), int(known[1])) if known else None
+    return Gpu(
+        capacity_bytes=row["total_bytes"],
+        others_bytes=row["total_bytes"] - row["free_bytes"],
+        context_bytes=usual_context(row["total_bytes"], capability),
+        capability=capability or DEFAULT_CAPABILITY,
+        name=row.get("name") or "",
+    )
 
 
 _ASK = "say which GPUs are meant: --gpu 24GiB, once for each"

@@ -13,6 +13,7 @@ from qvl_checks.memory.plan.request import (
     read_workload,
     stated_gpus,
 )
+from qvl_checks.memory.trace.workload import CONTEXT_BYTES
 from qvl_doctor.errors import UsageError
 
 GIB = 2**30
@@ -85,6 +86,27 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_card_smaller_than_a_context_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="24GiB"):
         stated_gpus([24], (9, 0))
+
+
+@pytest.mark.parametrize(
+    ("size", "capability", "context"),
+    [
+        (24, None, 2**29),
+        (80, None, CONTEXT_BYTES),
+        (80, (8, 0), 2**29),
+        (48, (9, 0), CONTEXT_BYTES),
+    ],
+)
+def test_a_process_takes_less_on_a_smaller_card(
+    size: int, capability: tuple[int, int] | None, context: int
+) -> None:
+    [card] = stated_gpus([size * GIB], capability)
+    assert card.context_bytes == context
+
+
+def test_without_a_context_the_size_is_what_torch_may_reserve() -> None:
+    [card] = stated_gpus([24 * GIB], context=0)
+    assert card.usable_bytes == 24 * GIB
 
 
 def test_what_is_left_for_torch() -> None:

@@ -28,6 +28,7 @@ def tensor_parallel_plan_missing(
         words = ""
         if plan is not None and known:
             has = f"a plan of {plan.text_rules} rules" if plan.text_rules else "no plan"
+            has += " that does not work" if plan.obstacle else ""
             words = f"; transformers {plan.transformers} has {has} for {model.name}"
         return not_applicable(
             f"nothing asks for tensor parallelism (WORLD_SIZE is not above 1){words}",
@@ -44,6 +45,21 @@ def tensor_parallel_plan_missing(
         "rules for the text layers": plan.text_rules,
         "rules for the head": plan.head_rules,
     }
+    fixes = [
+        Fix.edit(
+            SPREAD,
+            summary="spreads the layers over the GPUs in one process, without torchrun",
+            safety=Safety.REVIEW,
+        )
+    ]
+    if plan.text_rules and plan.obstacle:
+        return failed(
+            f"transformers {plan.transformers} cannot run {model.name} in tensor parallelism",
+            f"{plan.obstacle[:1].upper()}{plan.obstacle[1:]}.",
+            confidence=Confidence.DERIVED,
+            evidence=evidence,
+            fixes=fixes,
+        )
     if plan.text_rules:
         return passed(
             f"transformers {plan.transformers} has a tensor-parallel plan for {model.name}",
@@ -56,11 +72,5 @@ def tensor_parallel_plan_missing(
         "with tp_plan would each hold the whole model, or refuse.",
         confidence=Confidence.DERIVED,
         evidence=evidence,
-        fixes=[
-            Fix.edit(
-                SPREAD,
-                summary="spreads the layers over the GPUs in one process, without torchrun",
-                safety=Safety.REVIEW,
-            )
-        ],
+        fixes=fixes,
     )

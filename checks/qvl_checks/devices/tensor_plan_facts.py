@@ -18,6 +18,8 @@ class TensorPlanFacts(Facts):
     """Name of the class that would hold the plan."""
     text_rules: int | None = None
     """Rules in its ``base_model_tp_plan``."""
+    obstacle: str = ""
+    """Why this release cannot run the model in parts all the same."""
     head_rules: int | None = None
     """Rules in the model class's own plan, for the output head."""
 

@@ -20,9 +20,22 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         return {**facts, "reason": reason_of(error)}
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    rules = len(getattr(type(text), "base_model_tp_plan", None) or {})
     return {
         **facts,
         "text_config": type(text).__name__,
-        "text_rules": len(getattr(type(text), "base_model_tp_plan", None) or {}),
+        "text_rules": rules,
+        "obstacle": _obstacle(config) if rules else "",
         "head_rules": len(getattr(holder, "_tp_plan", None) or {}),
     }
+
+
+def _obstacle(config: Any) -> str:
+    import torch
+
+    from qvl_checks.memory.trace import hollow, tensor_parallel
+    from qvl_checks.memory.trace.replacements import Replacements
+
+    with Replacements() as replaced:
+        model = hollow.build(torch, config, "bfloat16", None, replaced)
+    return tensor_parallel.obstacle(torch, model)

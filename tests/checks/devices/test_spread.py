@@ -284,6 +284,14 @@ def wished(plan: TensorPlanFacts | None, world: str, name: str = "Qwen3-VL-8B") 
     )
 
 
+def test_a_plan_that_the_release_cannot_run() -> None:
+    plan = TensorPlanFacts(transformers="4.53.3", text_rules=7, obstacle="the parts do not meet")
+    judgement = wished(plan, "2")
+    assert judgement.outcome is Outcome.FAIL
+    assert "The parts do not meet." in judgement.cause
+    assert "does not work" in wished(plan, "").title
+
+
 def test_without_the_wish_nothing_is_missing() -> None:
     plan = TensorPlanFacts(transformers="5.23.0", text_rules=0)
     judgement = wished(plan, "")

@@ -27,6 +27,7 @@ WHOLE = ("moe_tp_experts", "replicated_with_grad_allreduce", "replicate")
 """Styles that split no weight themselves and whose exchange allocates nothing."""
 KNOWN = {COLWISE, ROWWISE, *GATHERED, PACKED, EMBEDDING, *WHOLE}
 LAYER = ".layers."
+TRANSPOSED, EXPERTS = "qwen3_vl_moe", ".experts"
 GIB = 2**30
 RULE = "devices.tensor-parallel-plan-missing"
 
@@ -58,14 +59,26 @@ def plan_of(model: Any) -> dict[str, str]:
     return dict(found)
 
 
+def obstacle(torch: Any, model: Any) -> str:
+    """Why the installed release cannot run this model in parts; empty: nothing is known."""
+    try:
+        _loadable(model, plan_of(model))
+        _exchange(torch, 2)
+    except Unsupported as reason:
+        return str(reason)
+    return ""
+
+
 def split(torch: Any, model: Any, ranks: int) -> None:
     """Leave the first rank's part of every parameter of a model on the meta device, and let its
     modules exchange with the others as the installed release has them do.
 
     Raises:
-        Unsupported: there is no plan, or the model's heads or widths do not divide.
+        Unsupported: there is no plan, the release cannot run it, or heads or widths do not divide.
     """
     plan = plan_of(model)
+    _loadable(model, plan)
+    exchange = _exchange(torch, ranks)
     _divisible(model, plan, ranks)
     for name, module in model.named_modules():
         for key, parameter in list(module._parameters.items()):
@@ -80,7 +93,7 @@ def split(torch: Any, model: Any, ranks: int) -> None:
             module._parameters[key] = torch.nn.Parameter(made, requires_grad=False)
     # As after loading: a head that shares the embedding's weights gets the embedding's part.
     model.tie_weights()
-    _connect(torch, model, plan, ranks)
+    _connect(torch, model, plan, exchange)
 
 
 def shares(whole: Sequence[Weight], held: Sequence[Weight], ranks: int) -> str:
@@ -124,6 +137,14 @@ def _dimension(dimensions: int, style: str) -> Optional[int]:
     return None
 
 
+def _loadable(model: Any, plan: Split) -> None:
+    if model.config.model_type == TRANSPOSED and any(EXPERTS in name for name in plan):
+        raise Unsupported(
+            "from_pretrained cannot split the experts of Qwen3-VL-MoE: its checkpoints hold them "
+            "transposed, and their parts are not turned (size mismatch, as run with 5.23.0)"
+        )
+
+
 def _divisible(model: Any, plan: Split, ranks: int) -> None:
     if not any(name.endswith("k_proj") and style == COLWISE for name, style in plan.items()):
         return
@@ -137,8 +158,7 @@ def _divisible(model: Any, plan: Split, ranks: int) -> None:
             )
 
 
-def _connect(torch: Any, model: Any, plan: Split, ranks: int) -> None:
-    exchange = _exchange(torch, ranks)
+def _connect(torch: Any, model: Any, plan: Split, exchange: _Exchange) -> None:
     for name, module in model.named_modules():
         style = style_of(name, plan)
         if style == ROWWISE and exchange.reduced is not None:
@@ -146,7 +166,7 @@ def _connect(torch: Any, model: Any, plan: Split, ranks: int) -> None:
         elif style in GATHERED:
             module.forward = _followed(module.forward, exchange.gathered)
         elif style == EMBEDDING:
-            module.forward = _looked_up(module.forward)
+            module.forward = _looked_up(torch, module)
 
 
 def _followed(forward: Callable[..., Any], step: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -158,11 +178,11 @@ def _followed(forward: Callable[..., Any], step: Callable[[Any], Any]) -> Callab
     return run
 
 
-def _looked_up(forward: Callable[..., Any]) -> Callable[..., Any]:
+def _looked_up(torch: Any, module: Any) -> Callable[..., Any]:
     """Each rank looks up the ids of its own part of the vocabulary; the sum is a new tensor."""
 
-    def run(ids: Any, *args: Any, **kwargs: Any) -> Any:
-        output = forward(ids.clone(), *args, **kwargs)
+    def run(ids: Any) -> Any:
+        output = torch.nn.functional.embedding(ids.clone(), module.weight)
         output = output.clone()
         return output
 
@@ -189,6 +209,13 @@ def _exchange(torch: Any, ranks: int) -> _Exchange:
     module = _module("transformers.integrations.tensor_parallel")
     if module is None:
         raise Unsupported("this release of transformers has no tensor parallelism")
+    if not hasattr(module, "distribute_model"):
+        import transformers
+
+        raise Unsupported(
+            f"transformers {transformers.__version__} splits the weights and does not connect the "
+            "parts: the model fails at its first split layer (mixed torch.Tensor and DTensor)"
+        )
     if hasattr(module, "all_reduce_forward"):
         return _Exchange(None, lambda output: _gather_list(torch, output, ranks))
     # DTensors exchange by functional collectives, which leave their input alone.

@@ -88,7 +88,7 @@ def predict(
     "row", MEASURED, ids=lambda row: f"{row['model']}-{row['attention']}-{row['mode']}"
 )
 def test_every_rank_as_measured(target: SharedAgent, row: dict[str, Any]) -> None:
-    """Weights and the room for them to the byte, allocated to the promille, reserved to 1 %."""
+    """Weights and the room for them to the byte, allocated to 0.2 %, reserved to 1 %."""
     if target.import_module("transformers", 120).version != row["transformers"]:
         pytest.skip(f"measured with transformers {row['transformers']}")
     gpus = [{"capacity_bytes": H200_BYTES, "context_bytes": one} for one in row["context_bytes"]]
@@ -99,7 +99,7 @@ def test_every_rank_as_measured(target: SharedAgent, row: dict[str, Any]) -> Non
         for name in ("weights_bytes", "weights_reserved_bytes"):
             assert card[name] == row[name][index]
         peak, reserved = row["peak_allocated_bytes"][index], row["peak_reserved_bytes"][index]
-        assert card["peak_allocated_bytes"] == pytest.approx(peak, rel=0.001)
+        assert card["peak_allocated_bytes"] == pytest.approx(peak, rel=0.002)
         assert card["peak_reserved_bytes"] == pytest.approx(reserved, rel=0.01)
         assert card["context_bytes"] == pytest.approx(row["context_after_bytes"][index], rel=0.06)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from qvl_doctor import __version__
+from qvl_doctor.rule import RuleError, load_rule
 
 from .finding import Edit, LintFinding
 from .release import Release
@@ -18,6 +21,11 @@ SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 LEVELS = {"error": "error", "warning": "warning", "info": "note", "hint": "note"}
+ROOT = "%SRCROOT%"
+"""What relative places are relative to: the folder in which the linter ran, which is not told."""
+ORIGINAL_BASES = {ROOT: {"description": {"text": "The folder in which qvl-doctor ran."}}}
+FINGERPRINT = "qvlDoctorLine/v1"
+PAGES = Path(__file__).parent.parent
 LinesOf = Callable[[str], list[str]]
 """The lines of a file, without what ends them; raises OSError or ValueError if it has none."""
 
@@ -31,11 +39,17 @@ def render(findings: list[LintFinding], release: Release, lines_of: LinesOf) -> 
         "rules": [_rule(rule_id) for rule_id in used],
     }
     places = _Places(lines_of)
+    seen: Counter[str] = Counter()
     run = {
         "tool": {"driver": driver},
+        "originalUriBaseIds": ORIGINAL_BASES,
         "columnKind": "utf16CodeUnits",
         "newlineSequences": ["\r\n", "\n", "\r"],
-        "results": [_result(finding, used.index(finding.id), places) for finding in findings],
+        "results": [
+            _result(finding, used.index(finding.id), places)
+            | {"partialFingerprints": {FINGERPRINT: _fingerprint(finding, places, seen)}}
+            for finding in findings
+        ],
         "properties": {
             "transformers": {"version": str(release.version), "because": release.because}
         },
@@ -51,7 +65,7 @@ class _Places:
         self._lines_of = lines_of
         self._known: dict[str, list[str]] = {}
 
-    def _line(self, file: str, number: int) -> str:
+    def line(self, file: str, number: int) -> str:
         if file not in self._known:
             try:
                 self._known[file] = self._lines_of(file)
@@ -63,11 +77,11 @@ class _Places:
 
     def after_characters(self, file: str, line: int, count: int) -> int:
         """The column behind the first `count` characters of a line."""
-        return units(self._line(file, line)[:count]) + 1
+        return units(self.line(file, line)[:count]) + 1
 
     def after_bytes(self, file: str, line: int, count: int) -> int:
         """The column behind the first `count` bytes (in UTF-8) of a line."""
-        return units(self._line(file, line).encode()[:count].decode(errors="ignore")) + 1
+        return units(self.line(file, line).encode()[:count].decode(errors="ignore")) + 1
 
 
 def units(text: str) -> int:
@@ -80,16 +94,41 @@ def _rule(rule_id: str) -> dict[str, Any]:
     summary = (
         rules[rule_id][0].summary if rule_id in rules else "The file was not analysed to its end."
     )
-    return {
+    described: dict[str, Any] = {
         "id": rule_id,
         "name": rule_id.rpartition(".")[2],
         "shortDescription": {"text": _plain(summary)},
     }
+    topic, _, slug = rule_id.replace("-", "_").partition(".")
+    try:
+        page = load_rule(PAGES / topic / f"{slug}.md")
+    except RuleError:  # what is not about a model has no page
+        return described
+    described["fullDescription"] = {"text": _plain(page.title)}
+    described["help"] = {
+        "text": f"qvl-doctor explain {rule_id}",
+        # Viewers show code in it as it stands: placeholders are for messages of results.
+        "markdown": f"{page.body}\n",
+    }
+    if page.evidence:
+        described["helpUri"] = page.evidence[0]
+    return described
+
+
+def _fingerprint(finding: LintFinding, places: _Places, seen: Counter[str]) -> str:
+    """What stays the same for a finding while lines above it come and go: the rule, the file, the
+    text of the line, and which of several such lines it is.
+    """
+    line = "" if finding.cell else places.line(finding.file, finding.line).strip()
+    where = f"cell {finding.cell}, {finding.line}" if finding.cell else line
+    text = "\0".join((finding.id, Path(finding.file).as_posix(), where))
+    seen[text] += 1
+    return hashlib.sha256(f"{text}\0{seen[text]}".encode(errors="replace")).hexdigest()[:32]
 
 
 def _result(finding: LintFinding, index: int, places: _Places) -> dict[str, Any]:
     text = finding.message if finding.fix is None else f"{finding.message} {finding.fix.text}"
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
+    physical: dict[str, Any] = {"artifactLocation": _place(finding.file)}
     if finding.cell is None:
         column = places.after_characters(finding.file, finding.line, finding.column - 1)
         physical["region"] = {"startLine": finding.line, "startColumn": column}
@@ -123,7 +162,7 @@ def _fix(
         }
         for edit in edits
     ]
-    change = {"artifactLocation": {"uri": _uri(finding.file)}, "replacements": replacements}
+    change = {"artifactLocation": _place(finding.file), "replacements": replacements}
     return {"description": {"text": _plain(text)}, "artifactChanges": [change]}
 
 
@@ -132,6 +171,9 @@ def _plain(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _uri(path: str) -> str:
+def _place(path: str) -> dict[str, str]:
+    """A file as an absolute URI, or as a relative one and what it is relative to."""
     place = Path(path)
-    return place.as_uri() if place.is_absolute() else quote(place.as_posix())
+    if place.is_absolute():
+        return {"uri": place.as_uri()}
+    return {"uri": quote(place.as_posix()), "uriBaseId": ROOT}

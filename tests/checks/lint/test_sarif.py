@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import pytest
 from packaging.version import Version
 
 from qvl_checks.lint import sarif
 from qvl_checks.lint.flow.module import LINES
 from qvl_checks.lint.project import lint_paths
 from qvl_checks.lint.release import Release
+from qvl_checks.lint.rules import registry
 from qvl_checks.lint.source import decode
 
 from .snippets import HEAD
@@ -33,29 +37,59 @@ def check_structure(log: dict[str, Any]) -> None:
     """What the schema of SARIF 2.1.0 requires of the parts that are used here."""
     assert set(log) == {"$schema", "version", "runs"} and log["version"] == "2.1.0"
     (run,) = log["runs"]
-    assert set(run) == {"tool", "columnKind", "newlineSequences", "results", "properties"}
+    assert set(run) == {
+        "tool",
+        "originalUriBaseIds",
+        "columnKind",
+        "newlineSequences",
+        "results",
+        "properties",
+    }
     assert run["columnKind"] in ("utf16CodeUnits", "unicodeCodePoints")
     driver = run["tool"]["driver"]
     assert isinstance(driver["name"], str) and driver["name"]
     ids = [rule["id"] for rule in driver["rules"]]
     assert len(set(ids)) == len(ids)
-    assert all(rule["shortDescription"]["text"] for rule in driver["rules"])
+    for rule in driver["rules"]:
+        assert set(rule) <= {
+            "id",
+            "name",
+            "shortDescription",
+            "fullDescription",
+            "help",
+            "helpUri",
+        }
+        assert all(rule[key]["text"] for key in ("shortDescription", "fullDescription", "help"))
+        assert urlsplit(rule["helpUri"]).scheme == "https"
+    prints = [tuple(result["partialFingerprints"].items()) for result in run["results"]]
+    assert len(set(prints)) == len(prints)
     for result in run["results"]:
         assert ids[result["ruleIndex"]] == result["ruleId"]
         assert result["level"] in ("none", "note", "warning", "error")
         assert result["message"]["text"]
         for location in result["locations"]:
             physical = location["physicalLocation"]
-            assert " " not in physical["artifactLocation"]["uri"]
+            check_place(physical["artifactLocation"], run["originalUriBaseIds"])
             check_region(physical.get("region", {"startLine": 1, "startColumn": 1}))
         for fix in result.get("fixes", []):
             assert fix["description"]["text"]
             assert fix["artifactChanges"]
             for change in fix["artifactChanges"]:
+                check_place(change["artifactLocation"], run["originalUriBaseIds"])
                 assert change["replacements"]
                 for replacement in change["replacements"]:
                     check_region(replacement["deletedRegion"])
                     assert isinstance(replacement["insertedContent"]["text"], str)
+
+
+def check_place(place: dict[str, str], bases: dict[str, Any]) -> None:
+    """RFC 3986: no character that must be escaped; a relative URI says what it is relative to."""
+    uri = place["uri"]
+    assert re.fullmatch(r"(?:[\w.~!$&'()*+,;=:@/-]|%[0-9A-F]{2})+", uri, re.ASCII), uri
+    if urlsplit(uri).scheme:
+        assert set(place) == {"uri"} and uri.startswith("file:///")
+    else:
+        assert place["uriBaseId"] in bases and not uri.startswith("/")
 
 
 def check_region(region: dict[str, int]) -> None:
@@ -129,3 +163,34 @@ def test_the_release_is_in_the_log(tmp_path: Path) -> None:
         "version": "5.0.0",
         "because": "given with --transformers",
     }
+
+
+def test_relative_places_are_escaped_and_say_to_what_they_are_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("ordner 1", "c:ä#%20.py")
+    path.parent.mkdir()
+    path.write_text(HEAD + "m = L25(Q25, torch_dtype='auto')\n")
+    log = log_of(path)
+    (result,) = log["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert unquote(place["uri"]) == path.as_posix() and place["uriBaseId"] == "%SRCROOT%"
+    assert str(tmp_path) not in json.dumps(log)
+
+
+def test_fingerprints_survive_lines_that_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    two = "m = L25(Q25, torch_dtype='auto')\nn = L25(Q25, torch_dtype='auto')\n" * 2
+
+    def prints(text: str) -> list[dict[str, str]]:
+        path.write_text(text)
+        return [result["partialFingerprints"] for result in log_of(path)["runs"][0]["results"]]
+
+    assert prints(HEAD + two) == prints(HEAD + "# one more line\n\n" + two)
+    assert len(prints(HEAD + two)) == 4
+
+
+def test_every_rule_has_a_page_to_point_to() -> None:
+    described = [sarif._rule(rule_id) for rule_id in registry()]
+    assert all(set(rule) >= {"fullDescription", "help", "helpUri"} for rule in described)

@@ -53,7 +53,14 @@ def _direct(run: Run) -> Report | None:
     value = run.keywords.get("use_cache", run.path)
     certainty, alt = judge(run.path, [value], _off)
     if certainty != NEVER and alt is not None:
-        site = run.keywords.keys.get("use_cache") or alt.site or run.site
+        # Where the value was chosen, as a keyword if that is here.
+        keyword = run.keywords.keys.get("use_cache")
+        here = alt.site is None or (
+            keyword is not None
+            and keyword.module is alt.site.module
+            and keyword.line <= alt.site.line <= (getattr(keyword.node, "end_lineno", None) or 0)
+        )
+        site = (keyword if here else alt.site) or run.site
         return _report(site, graded(certainty), "use_cache=False")
     if certainty == NEVER and "use_cache" in run.keywords.entries and literal(value) is True:
         return None

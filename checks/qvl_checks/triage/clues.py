@@ -167,7 +167,7 @@ class Clues:
         """Another model's name, where no Qwen model is named, or where the title is about that
         one and Qwen is only compared with it.
         """
-        return subject.other_model(self.page.low, self.own, self.qwen)
+        return subject.other_model(self.page.low, self.own, self.qwen, self.qwen_vl)
 
     @cached_property
     def tells_of_none(self) -> bool:

@@ -51,6 +51,8 @@ _OURS = re.compile(
 )
 #: An exception that names a class of something else tells enough: it is not ours.
 _QUOTED = re.compile(r"\w(?:error|exception): ['\"`]")
+#: A line that is an exception is no complaint in somebody's own words: a rule knows it, or none.
+_EXCEPTION = re.compile(r"^(?:\[rank\d+\]: )?[\w.]*(?:error|exception): \S.{20}", re.MULTILINE)
 
 Vector = dict[str, float]
 
@@ -103,7 +105,7 @@ def likeness(case: Case) -> Hit | None:
     low = case.page.low
     if not clues.qwen and (_QUOTED.search(low) or not _OURS.search(low)):
         return None
-    if clues.tells_of_none:
+    if clues.tells_of_none or _EXCEPTION.search(case.page.low):
         return None
     # The failures of serving engines have causes of their own, whatever they look like.
     if clues.engine:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .programs import comment, is_program, without_patches, without_templates
+from .traditional import simplified
 
 HEAD_CHARACTERS = 48_000
 TAIL_CHARACTERS = 128_000
@@ -252,6 +253,8 @@ class Page:
         at = folded_at = 0
         for line in (line.text for line in self.lines):
             lowered = line.translate(_LOWER)
+            if not line.isascii():
+                lowered = simplified(lowered)
             self._starts.append(at)
             low.append(lowered)
             at += len(lowered) + 1

@@ -27,6 +27,7 @@ FOREIGN_ENGINES = frozenset(
 #: these say nothing about transformers where an engine runs the model.
 OF_THE_ENGINE = frozenset(
     {
+        "attention.linear-attention-fallback",
         "generation.endless-repetition",
         "generation.prompt-decoded-with-answer",
         "generation.forward-without-inference-mode",

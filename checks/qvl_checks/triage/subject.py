@@ -28,6 +28,7 @@ _RULED_OUT = re.compile(
 )
 #: What somebody calls their own is what they run.
 _OWNED = re.compile(r"\b(?:our|my) own\b[^.\n;:,]{0,40}|自己的[^。\n;,:]{0,20}")
+_END = re.compile(r"[.!?]\s|[。！？\n]")
 _CHANGE = re.compile(
     r"\s{0,8}(?:[-*+•]|\d{1,3}[.)])\s{1,3}(?:[\w\[\]()/,& -]{1,30}: ?)?"
     r"(?:fix|add|remov|updat|support|bump|skip|improv|refactor|allow|deprecat|renam|doc|"
@@ -66,9 +67,10 @@ def own(low: str) -> str:
     return low
 
 
-def other_model(low: str, own_text: str, qwen: bool) -> str | None:
+def other_model(low: str, own_text: str, qwen: bool, qwen_vl: bool) -> str | None:
     """Another model's name, where no Qwen model is named, or where the text is about that one and
-    Qwen is only compared with it. `own_text` is what `own` leaves of `low`.
+    Qwen is only compared with it. `own_text` is what `own` leaves of `low`; `qwen`, `qwen_vl`:
+    that names a Qwen model, one that sees.
     """
     # Where Qwen is ruled out, its name can still stand in a message.
     if not qwen or _RULED_OUT.search(low):
@@ -79,6 +81,9 @@ def other_model(low: str, own_text: str, qwen: bool) -> str | None:
         if match and "qwen" not in owned.group():
             return match.group()
     match = marks.OTHERS.search(low, 0, TITLE_CHARACTERS)
+    # A text model named in a later sentence is what the other one is compared with.
+    if match and not qwen_vl and _END.search(own_text, match.start(), own_text.find("qwen")):
+        return match.group()
     sibling = _SIBLING.search(low, 0, TITLE_CHARACTERS)
     first = own_text.find("qwen")
     if sibling and (first < 0 or sibling.start() < first):

@@ -14,6 +14,12 @@ from .classes import missing_class, outdated, upgrade
 from .packages import OPTIONAL, install
 
 _CLASS = re.compile(r"qwen[\w.]{0,12}?vl\w{0,8}forconditionalgeneration\w{0,10}", re.ASCII)
+#: The class is there, but something of it is not.
+_LACKS = re.compile(
+    r"\W{0,3}(?:(?:does|do) ?(?:not|n't) (?:provide|have|contain|include|support|accept|take)|"
+    r"has no|lacks) (?:a |an |any |the |this |that |such )?\w|"
+    r"\W{0,3}(?:里|中)?没有?.{0,12}(?:方法|属性|函数|参数)"
+)
 _AUTO = re.compile(r"automodelfor(?:imagetexttotext|multimodallm)", re.ASCII)
 _TYPE_WORD = re.compile(r"model[ _]?types?|architectures?|架构|模型类型|keyerror", re.ASCII)
 _PACKAGE = re.compile(
@@ -32,7 +38,7 @@ def told_class(case: Case) -> Iterator[Hit]:
     absent = clues.said("not_there") - clues.said("attribute_error") - clues.said("fresh_weights")
     for match in _CLASS.finditer(clues.prose):
         sentence = clues.sentences.at(match.start())
-        if sentence not in absent:
+        if sentence not in absent or _LACKS.match(clues.prose, match.end()):
             continue
         hit = missing_class(case, match.group(), clues.line_of(sentence), 78)
         if hit is not None:

@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", metavar="SET")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--most", type=int, help="Only so many rows.", metavar="ROWS")
     parser.add_argument("--stop-after", type=float, default=170, metavar="SECONDS")
     wishes = parser.parse_args()
     for module in ("torch", "transformers", "torch.distributed.tensor"):
@@ -161,7 +162,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(wishes.processes, wishes.tiny, Path(folder))
-        for row in configurations(wishes.sets):
+        for row in configurations(wishes.sets)[: wishes.most]:
             started = time.monotonic()
             if started - began > wishes.stop_after:
                 print(f"stopped after {started - began:.0f} s", flush=True)

@@ -16,6 +16,7 @@ from qvl_checks.attention.attention_functions import (
     offered,
     sdpa_choice,
 )
+from qvl_checks.host.cuda import NO_CUDA
 from qvl_checks.host.isolated import isolated
 from qvl_checks.models.tiny import head_dim
 
@@ -126,7 +127,7 @@ def pick_device() -> Tuple[str, str]:
 
     try:
         if not torch.cuda.is_available():
-            return "cpu", "torch sees no CUDA device"
+            return "cpu", NO_CUDA
         free, _ = torch.cuda.mem_get_info(0)
     except Exception as error:
         return "cpu", f"CUDA does not start: {error}"[:300]

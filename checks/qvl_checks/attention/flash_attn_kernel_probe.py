@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 from typing import Any
 
+from qvl_checks.host.cuda import NO_CUDA
 from qvl_checks.host.guarded import reason_of
 from qvl_checks.host.isolated import isolated
 
@@ -31,7 +32,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     cuda = torch.backends.cuda.is_built() and torch.cuda.device_count() > 0
     facts: dict[str, Any] = {"modules": modules, "cuda": cuda, "ran": False, "rows": []}
     if not cuda:
-        return {**facts, "not_run_because": "torch sees no CUDA device"}
+        return {**facts, "not_run_because": NO_CUDA}
     if not usable:
         return {**facts, "not_run_because": "no flash-attention module could be imported"}
     outcome = isolated(lambda: compared(usable[0], "cuda"), KERNEL_S)

@@ -16,6 +16,7 @@ from qvl_checks.attention.numerics_verdict import (
     summaries,
     worst_broken,
 )
+from qvl_checks.host.cuda import NO_CUDA
 from qvl_doctor.check import check
 from qvl_doctor.facts import WorkloadFacts
 from qvl_doctor.findings import Confidence, Fix, Safety
@@ -57,9 +58,16 @@ def inaccurate_implementation(numerics: NumericsFacts, workload: WorkloadFacts) 
             fixes=_fixes([*wrong, *numerics.ended], lines),
             charts=charts,
         )
+    words = (_unmeasured_words(numerics, lines), _coarse_words(lines), _storing_words(numerics))
+    if numerics.device == "cpu" and numerics.device_reason not in ("", NO_CUDA):
+        return inconclusive(
+            f"Attention was measured on the CPU only, beside a GPU: {numerics.device_reason}. "
+            f"{_good_words(lines)}",
+            evidence=evidence,
+        )
     return passed(
         _good_words(lines),
-        " ".join(part for part in (_coarse_words(lines), _storing_words(numerics)) if part),
+        " ".join(part for part in words if part),
         confidence=Confidence.MEASURED,
         evidence=evidence,
         charts=charts,
@@ -73,6 +81,17 @@ def _good_words(lines: list[Summary]) -> str:
     if not named:
         return "No implementation is as good as float32 logits here"
     return f"As good as float32 logits in both towers: {', '.join(named)}"
+
+
+def _unmeasured_words(facts: NumericsFacts, lines: list[Summary]) -> str:
+    measured = {line.implementation for line in lines}
+    reasons = {
+        name: next((why for case, why in facts.missing.items() if case.startswith(name)), "")
+        for name in facts.origins
+        if name not in measured
+    }
+    parts = [f"{name} ({why[:200]})" if why else name for name, why in reasons.items()]
+    return f"Installed, but not measured: {'; '.join(parts)}." if parts else ""
 
 
 def _coarse_words(lines: list[Summary]) -> str:

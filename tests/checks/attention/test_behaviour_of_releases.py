@@ -37,8 +37,13 @@ HERE = Path(__file__).parent
 RECORDS = sorted((HERE / "behaviour").glob("*.json"))
 EXPECTED = tomllib.loads((HERE / "behaviour" / "expected.toml").read_text(encoding="utf-8"))
 NOT_STATED = WorkloadFacts()
-FORGETS = ("5.4.0", "Qwen3.5-9B", "pieces")
-"""Linear attention forgets the first piece of a prompt, which no other mistake gives."""
+UNNAMED = {
+    ("4.47.1", "Qwen2-VL-7B", "beams"),
+    ("4.48.3", "Qwen2-VL-7B", "beams"),
+    ("5.4.0", "Qwen3.5-9B", "pieces"),
+}
+"""Mistakes that only one release makes: the pictures of a batch are mixed up between beams; linear
+attention forgets the first piece of a prompt."""
 RULES = (
     "versions.wrong-position-ids",
     "generation.stale-rope-deltas",
@@ -182,6 +187,6 @@ def test_every_wrong_answer_of_a_release_is_explained(
 ) -> None:
     for case in (*facts.cases, *facts.windows):
         for row in case.differences:
-            if row.what == "logits" and (release, name, case.path) != FORGETS:
+            if row.what == "logits" and (release, name, case.path) not in UNNAMED:
                 assert row.cause, f"{case.name}, {case.path}"
     assert all((run.error or 1.0) < 1e-4 for run in facts.vision)

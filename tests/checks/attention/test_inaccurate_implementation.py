@@ -11,6 +11,7 @@ import pytest
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.inaccurate_implementation import inaccurate_implementation
 from qvl_checks.attention.numerics_facts import Ended, Input, NumericsFacts, NumericsRow
+from qvl_checks.host.cuda import NO_CUDA
 from qvl_doctor.facts import WorkloadFacts
 from qvl_doctor.findings import Confidence, Outcome
 from qvl_doctor.judgement import Judgement
@@ -58,6 +59,27 @@ def facts(ended: dict[str, Ended] | None = None, **changed: Any) -> NumericsFact
         origins=dict.fromkeys(names, "test"),
         ended=ended or {},
     )
+
+
+def test_a_table_of_the_cpu_beside_a_gpu_is_no_verdict() -> None:
+    reason = "CUDA does not start: Cannot re-initialize CUDA in forked subprocess"
+    beside = msgspec.structs.replace(facts(), device="cpu", device_reason=reason)
+    judgement = judged(beside)
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert reason in judgement.cause
+    alone = msgspec.structs.replace(facts(), device="cpu", device_reason=NO_CUDA)
+    assert judged(alone).outcome is Outcome.PASS
+
+
+def test_what_is_installed_and_did_not_run_is_told() -> None:
+    silent = msgspec.structs.replace(
+        facts(),
+        origins={**facts().origins, "flash_attention_2": "flash_attn 2.8.3"},
+        missing={"flash_attention_2 text full bfloat16 128": "RuntimeError: no kernel image"},
+    )
+    words = "Installed, but not measured: flash_attention_2 (RuntimeError: no kernel image)."
+    assert words in judged(silent).cause
+    assert "not measured" not in judged(facts()).cause
 
 
 def judged(numerics: NumericsFacts) -> Judgement:

@@ -10,30 +10,42 @@ where it is installed. Nothing is downloaded.
 from __future__ import annotations
 
 import argparse
-import importlib
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from qvl_checks.attention import numerics_probe
+import qvl_checks
 from qvl_checks.attention.inaccurate_implementation import inaccurate_implementation
 from qvl_checks.attention.numerics_facts import NumericsFacts
 from qvl_checks.attention.numerics_verdict import summaries
 from qvl_checks.models.catalogue import resolve
-from qvl_doctor.facts import WorkloadFacts
+from qvl_doctor.facts import ProbeStatus, WorkloadFacts
 from qvl_doctor.judgement import Judgement
+from qvl_doctor.running.client import AgentClient
+
+ENTRY = "qvl_checks.attention.numerics_probe:run"
+BUDGET_S = 300
 
 
 def table(model_name: str, level: str) -> NumericsFacts:
-    """The probe, called here: it measures in children of its own, so CUDA stays closed here."""
+    """The probe, run as a check runs it: where flash-attn is installed, transformers asks for CUDA
+    while it is imported, and without an agent's environment no child could open it any more."""
     model = resolve(model_name)
     assert model is not None, model_name
-    for name in model.heavy_imports:
-        importlib.import_module(name.partition(":")[0])
+    roots = {"qvl_checks": str(Path(qvl_checks.__file__ or "").parent)}
     request = {"level": level, "model": msgspec.to_builtins(model), "workload": {}}
-    return msgspec.convert(numerics_probe.run(request), NumericsFacts)
+    agent = AgentClient(sys.executable, roots)
+    try:
+        for name in model.heavy_imports:
+            agent.import_module(name.partition(":")[0], 300)
+        record = agent.run(ENTRY, request, BUDGET_S)
+    finally:
+        agent.close()
+    assert record.status is ProbeStatus.OK, f"{record.reason}\n{record.output}"
+    return msgspec.convert(record.data, NumericsFacts)
 
 
 def judged(facts: NumericsFacts) -> Judgement:

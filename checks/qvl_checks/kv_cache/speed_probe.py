@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from qvl_checks.host.cuda import NO_CUDA
 from qvl_checks.models.build import make_config, make_inputs, make_model
 
 SMALL = {"text_tokens": 250, "new_tokens": 8, "images": ((56, 56),)}
@@ -55,7 +56,7 @@ def why_not_full(torch: Any, facts: dict[str, Any], workload: dict[str, Any]) ->
     if not parameters:
         return "no size was named"
     if not torch.cuda.is_available():
-        return "torch sees no CUDA device"
+        return NO_CUDA
     free = min(torch.cuda.mem_get_info(0)[0], workload.get("cap_bytes") or 1 << 62)
     needed = 2 * int(parameters) + SPARE_BYTES
     if free < needed:

@@ -27,6 +27,11 @@ GIB = 2**30
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--capability", "big"], "8.6"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--max-memory", "10GiB"], "0=10GiB"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--device-map", "cuda:3"], "counted from 0"),
+        (
+            ["Qwen2-VL-2B", *["--gpu", "24GiB"] * 2, "--device-map", "tensor-parallel"]
+            + ["--max-memory", "0=10GiB"],
+            "no meaning",
+        ),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--workload", "/none.toml"], "cannot read"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--python", "/none/python"], "--python"),
     ],

@@ -86,7 +86,8 @@ def by_weights(case: Case, event: Failure | None) -> Iterator[Hit]:
         yield Hit("memory.weights-in-fp32", 84, [line], computed, [note])
     elif (
         capacity
-        and half < capacity * 0.95 < full
+        and half < capacity * 0.95
+        and capacity * 0.9 < full
         and LOADING.search(low)
         and not stage(low)
         and not TRAINING.search(low)

@@ -137,6 +137,8 @@ def told_package(case: Case) -> Iterator[Hit]:
         start = max(clues.sentences.start(sentence), match.start() - _NEAR)
         if clues.says_near("not_installed", start, match.end() + _NEAR):
             package = OPTIONAL[match.group(1).replace("-", "_")]
+            if package == "kernels" and clues.concept("flash"):
+                continue
             hit = install(package, clues.line_of(sentence), 72)
             hit.by_message = False
             yield hit
@@ -146,7 +148,8 @@ def told_package(case: Case) -> Iterator[Hit]:
 def told_wrong_class(case: Case) -> Iterator[Hit]:
     """The class of one family named for the checkpoint of another, and weights that do not fit."""
     clues = case.clues
-    if clues.engine in FOREIGN_ENGINES or not clues.concept("loads_checkpoint"):
+    loaded = clues.concept("loads_checkpoint") or clues.word("checkpoint") is not None
+    if clues.engine in FOREIGN_ENGINES or not loaded:
         return
     matches = list(_CLASS.finditer(clues.prose))
     if not matches or not any(

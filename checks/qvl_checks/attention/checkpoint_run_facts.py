@@ -82,6 +82,17 @@ class PromptRun(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerDrift, ...] = ()
 
 
+class LoadedValues(msgspec.Struct, frozen=True, kw_only=True):
+    """The loaded model's tensors against those of the files under the same names."""
+
+    compared: int = 0
+    differing: int = 0
+    """Hold other values than the file's tensor of that name."""
+    examples: tuple[str, ...] = ()
+    reason: str = ""
+    """Why not all were compared."""
+
+
 class CheckpointRunFacts(Facts):
     """The runs of the named model."""
 
@@ -97,6 +108,7 @@ class CheckpointRunFacts(Facts):
     dtype: str = ""
     selected: str = ""
     """What the language model runs under the stated workload."""
+    loaded: LoadedValues = LoadedValues()
     missing: dict[str, str] = {}
     """Implementation -> why it does not run here at all."""
     prompts: tuple[PromptRun, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from qvl_checks.attention import cure, text_tower
 from qvl_checks.attention.generated_prompts import PICTURES, TEXT_TOKENS, make_prompt, reader_of
 from qvl_checks.attention.layer_watch import Again
+from qvl_checks.attention.loaded_values import compare_values
 from qvl_checks.attention.named_model import NamedModel
 from qvl_checks.attention.own_prompt import NAME as OWN
 from qvl_checks.attention.own_prompt import Unusable, own_prompt
@@ -76,6 +77,9 @@ class Run:
     def facts(self) -> Dict[str, Any]:
         """Run it all; the order matters: in releases where attention is a class the cure takes
         eager's place, and the float32 run changes the weights."""
+        subject = self._subject
+        stored = subject.weights == "checkpoint" and not subject.quantised
+        loaded = compare_values(self._model, str(subject.folder)) if stored else {}
         every = self._comparisons()
         wanted = [comparison for comparison in every if self._affordable(comparison)]
         for name in self._names():
@@ -95,6 +99,7 @@ class Run:
             "device": self._subject.device,
             "device_name": rows[0]["name"] if rows else "",
             "selected": self._selected,
+            "loaded": loaded,
             "missing": self._missing,
             "cure_source": self._cure.source if self._cure else "",
             "cure_use": self._cure.use if self._cure else "",

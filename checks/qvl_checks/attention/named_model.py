@@ -43,6 +43,7 @@ class NamedModel:
             raise Refused("unknown_family", "the model is not of a family that is known here")
         dtype = workload["dtype"]
         self.config = make_config(dict(named["config"]))
+        self.quantised = bool(named["config"].get("quantization_config"))
         hollow = place.hollow_model(torch, self.config, dtype, workload["attention"])
         stored = place.safetensors_bytes(self.folder)
         if self.folder and not stored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qvl_checks.attention.checkpoint_run_facts import CheckpointRunFacts
 from qvl_checks.checkpoint.loading_facts import LoadingFacts, Names
 from qvl_doctor.check import check
 from qvl_doctor.facts import ModelFacts
@@ -12,8 +13,13 @@ from qvl_doctor.judgement import Judgement, blocked, failed, not_applicable, pas
 
 
 @check("checkpoint.weights-not-loaded")
-def weights_not_loaded(loading: LoadingFacts, model: ModelFacts) -> Judgement:
-    """Missing, unexpected and misshapen tensors, as transformers itself reports them."""
+def weights_not_loaded(
+    loading: LoadingFacts, model: ModelFacts, run: CheckpointRunFacts | None = None
+) -> Judgement:
+    """Missing, unexpected and misshapen tensors, as transformers itself reports them; after a run
+    of the checkpoint (--level deep) also tensors that came to lie elsewhere."""
+    if run is not None and run.loaded.differing:
+        return _elsewhere(run)
     if loading.reason:
         return not_applicable(loading.reason)
     evidence = {
@@ -56,6 +62,24 @@ def weights_not_loaded(loading: LoadingFacts, model: ModelFacts) -> Judgement:
         confidence=Confidence.MEASURED,
         evidence=evidence,
         fixes=[Fix.advise(advice) for advice in _advice(loading)],
+    )
+
+
+def _elsewhere(run: CheckpointRunFacts) -> Judgement:
+    loaded = run.loaded
+    return failed(
+        f"{loaded.differing} of {loaded.compared} tensors of the loaded model hold other values "
+        "than the files",
+        f"For example {', '.join(loaded.examples[:3])}. The names are all there, so nothing is "
+        f"reported: transformers {run.transformers} put other tensors in their places.",
+        confidence=Confidence.MEASURED,
+        evidence={"transformers": run.transformers, "differing": loaded.examples},
+        fixes=[
+            Fix.advise(
+                "Load the checkpoint with the release that saved it, compare, and save it again; "
+                "report the release that exchanges them."
+            )
+        ],
     )
 
 

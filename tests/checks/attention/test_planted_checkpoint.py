@@ -12,13 +12,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.target import SharedAgent
 
 import qvl_checks
 from qvl_checks.attention.checkpoint_run_facts import CHECKPOINT_RUN, CheckpointRunFacts, PromptRun
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.key_bias_facts import KEY_BIAS, KeyBiasFacts, LayerPrediction
+from qvl_checks.checkpoint.loading_facts import LoadingFacts
+from qvl_checks.checkpoint.weights_not_loaded import weights_not_loaded
 from qvl_checks.models.catalogue import resolve
 from qvl_doctor.facts import ProbeStatus, WorkloadFacts
+from qvl_doctor.findings import Outcome
 from qvl_doctor.running.client import AgentClient
 
 pytestmark = pytest.mark.slow
@@ -229,6 +233,52 @@ def test_a_prompt_that_cannot_be_made_says_why(client: AgentClient, tmp_path: Pa
     _, run = facts_of(client, folder, prompt_file=str(tmp_path / "text.txt"))
     assert "tokenizer" in run.prompts[-1].reason
     assert run.prompts[0].source == "noise"
+
+
+EXCHANGE = '''
+from qvl_checks.attention import checkpoint_run_probe, named_model
+
+def run(request):
+    """The probe, with a loader that exchanges two blocks of the vision tower."""
+    original = named_model.place.load
+
+    def load(*arguments):
+        model = original(*arguments)
+        tower = next(module for module in model.modules() if hasattr(module, "patch_embed"))
+        tower.blocks[0], tower.blocks[1] = tower.blocks[1], tower.blocks[0]
+        return model
+
+    named_model.place.load = load
+    try:
+        return checkpoint_run_probe.run(request)
+    finally:
+        named_model.place.load = original
+'''
+
+
+def test_tensors_that_a_loader_puts_elsewhere_are_noticed(
+    shared_agent: SharedAgent, client: AgentClient, tmp_path: Path
+) -> None:
+    folder = plant(tmp_path / "model", {})
+    _, sound = facts_of(client, folder)
+    assert sound.loaded.compared > 60 and sound.loaded.differing == 0
+    shared_agent.plant("exchange", EXCHANGE)
+    request = {
+        "level": "deep",
+        "model": msgspec.to_builtins(resolve(str(folder))),
+        "workload": msgspec.to_builtins(WorkloadFacts()),
+        "inputs": {},
+    }
+    record = shared_agent.run("planted.exchange:run", request, BUDGET_S)
+    assert record.status is ProbeStatus.OK, record.output
+    run = msgspec.convert(record.data, CheckpointRunFacts)
+    assert run.loaded.differing > 4
+    assert all("visual.blocks" in name for name in run.loaded.examples)
+    named = resolve(str(folder))
+    assert named is not None
+    found = weights_not_loaded.judge(LoadingFacts(), named, run)
+    assert found.outcome is Outcome.FAIL and "other values than the files" in found.title
+    assert weights_not_loaded.judge(LoadingFacts(), named, sound).outcome is Outcome.PASS
 
 
 def test_without_a_folder_random_weights_are_run(client: AgentClient) -> None:

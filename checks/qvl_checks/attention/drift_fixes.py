@@ -85,5 +85,7 @@ def _measured(facts: ModelDriftFacts, cell: ModelCell, name: str) -> str:
 
 
 def percent(error: float | None) -> str:
-    """``14.3 %``; an error that is not finite in words."""
-    return "not finite" if error is None else f"{100 * error:.2g} %"
+    """``0.19 %``, ``14 %``, ``320 %``; an error that is not finite in words."""
+    if error is None:
+        return "not finite"
+    return f"{100 * error:.2g} %" if error < 0.1 else f"{100 * error:.0f} %"

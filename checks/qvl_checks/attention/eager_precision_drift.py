@@ -190,6 +190,11 @@ def _reassurance(
             "It keeps the logits in float32, so the offset that the k_proj bias of this family "
             "gives them does no harm."
         )
+    if measured:
+        measured = (
+            f"Given offsets that this family does not have, {name} alone is off by up to "
+            f"{percent(largest)}. "
+        )
     if stored is not None:
         return measured + prediction.immunity(stored)
     norm = "its keys are normalised and " if through.has_key_norm else ""

@@ -61,8 +61,10 @@ def immunity(facts: KeyBiasFacts) -> str:
     bounds = [layer.bound for layer in text if layer.bound is not None]
     if bounds and len(bounds) == len(text):
         return (
-            f"Its queries and keys are normalised: their norms' weights keep logits below about "
-            f"{max(bounds):.3g}, where {_grid(max(bounds))}."
+            "Its queries and keys are normalised"
+            + ("" if any(layer.has_key_bias for layer in text) else ", and k_proj has no bias")
+            + f": their norms' weights keep logits below about {max(bounds):.3g}, where "
+            f"{_grid(max(bounds))}."
         )
     if not any(layer.has_key_bias for layer in text):
         return "No k_proj of this checkpoint has a bias, so no common offset can come from one."

@@ -9,6 +9,7 @@ import pytest
 
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.drift_facts import Cell, DriftFacts
+from qvl_checks.attention.drift_fixes import percent
 from qvl_checks.attention.drift_verdict import drifts
 from qvl_checks.attention.eager_precision_drift import eager_precision_drift
 from qvl_checks.attention.fp16_overflow import fp16_overflow
@@ -142,6 +143,7 @@ def test_a_family_without_a_key_bias_is_immune_and_the_report_says_why() -> None
     judgement = drift(inside=inside)
     assert judgement.outcome is Outcome.PASS
     assert "keys are normalised" in judgement.cause
+    assert "offsets that this family does not have" in judgement.cause
     assert judgement.charts
 
 
@@ -269,3 +271,11 @@ def test_float16_eager_is_tolerated_where_the_family_does_not_get_there() -> Non
 def test_an_implementation_that_was_not_tried_beyond_the_range_does_not_pass() -> None:
     judgement = overflow(inside=through("flash_attention_3", dtype="float16"))
     assert judgement.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(0.00191, "0.19 %"), (0.0664, "6.6 %"), (0.14, "14 %"), (3.2, "320 %"), (None, "not finite")],
+)
+def test_errors_are_read_as_percentages(error: float | None, words: str) -> None:
+    assert percent(error) == words

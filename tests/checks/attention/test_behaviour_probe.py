@@ -131,12 +131,34 @@ def pictures_exchanged(model):
     model.model.get_image_features = features
 
 
+def with_the_cure(model):
+    """Whatever was selected, the language model runs the code that reports print."""
+    from qvl_checks.attention import cure, text_tower
+
+    model_type = model.config.model_type
+    found = cure.apply_cure(model_type)
+    exec(found.use, {"model": model})
+    assert text_tower.selected(model, model_type) == cure.NAME
+
+
+def with_half_the_cure(model):
+    """Without the mask function that belongs to it."""
+    from transformers.masking_utils import AttentionMaskInterface
+
+    from qvl_checks.attention import cure
+
+    with_the_cure(model)
+    AttentionMaskInterface._global_mapping.pop(cure.NAME, None)
+
+
 decoding = with_hook(text_tower, decode_one_further)
 unmasked = with_hook(text_tower, no_mask_for_padding)
 swapped = with_hook(text_tower, width_and_height_swapped)
 non_causal = with_hook(text_tower, bidirectional)
 deepstack = with_hook(text_tower, deepstack_backwards)
 coarse = with_hook(text_tower, coarse_positions)
+cured = with_hook(whole, with_the_cure)
+half_cured = with_hook(whole, with_half_the_cure)
 exchanged = with_hook(whole, pictures_exchanged)
 
 
@@ -350,6 +372,24 @@ def test_visual_tokens_in_another_order_are_named(client: SharedAgent) -> None:
     facts = faulty(client, "exchanged")
     assert causes(facts, "two images") == {"visual tokens of the images in reverse"}
     assert not causes(facts, "image")
+
+
+@pytest.mark.slow
+def test_the_cure_computes_the_model(client: SharedAgent) -> None:
+    """Causal, padded, grouped heads, cached, in pieces, in beams and with a window on and off."""
+    facts = faulty(client, "cured")
+    assert names(facts, "logits") == names(facts, "positions") == set()
+    assert not [case for case in facts.eager if case.differences]
+    runs = [case for case in (*facts.cases, *facts.windows) if case.name not in UPSTREAM]
+    assert len(runs) > 25 and not [case for case in runs if case.reason]
+    assert max(case.error or 1.0 for case in runs if case.error != 0.0) < 1e-4
+    assert all((case.from_alone or 0.0) < 1e-4 for case in runs if case.padding)
+
+
+@pytest.mark.slow
+def test_the_cure_without_its_mask_is_not_causal(client: SharedAgent) -> None:
+    facts = faulty(client, "half_cured")
+    assert causes(facts, "text", "image", path="forward") == {"not causal"}
 
 
 @pytest.mark.slow

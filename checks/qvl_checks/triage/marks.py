@@ -33,7 +33,7 @@ FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 LEGACY = re.compile(
     (
-        r"qwen[-_]vl\b(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
+        r"qwen[-_]vl\b(?![-_](?:utils|finetune|series))(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
         r"qwentokenizer|qwenlmhead|qwenvl[-_]?chat"
     ),
     re.ASCII,
@@ -76,6 +76,8 @@ OTHERS = re.compile(
     re.ASCII,
 )
 ENGINES: dict[str, re.Pattern[str]] = {
+    # Huawei's processors have kernels, compilers and error codes of their own.
+    "ascend": re.compile(r"\baclnn|\bcann\d|\bnpu\b|torch_npu|ascend|昇腾|\bhccl\b", re.ASCII),
     "vllm": re.compile(
         r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
     ),

@@ -119,7 +119,9 @@ EXPLAINS: dict[str, frozenset[str]] = {
         }
     ),
     "devices.slow-conv3d": frozenset({"attention.linear-attention-fallback"}),
-    "memory.cross-image-attention-memory": frozenset({"memory.unbounded-image-size"}),
+    "memory.cross-image-attention-memory": frozenset(
+        {"memory.unbounded-image-size", "memory.memory-fragmentation"}
+    ),
     "memory.vision-attention-memory": frozenset(
         {"memory.first-gpu-overloaded", "memory.dispatch-undone"}
     ),

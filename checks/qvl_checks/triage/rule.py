@@ -21,7 +21,7 @@ from .model import Computed, Fix
 THRESHOLD = 50
 #: Engines that share no code with transformers: their symptoms are never taken for its failures.
 FOREIGN_ENGINES = frozenset(
-    {"llama.cpp", "mlx", "tensorrt", "onnx", "tt-metal", "mnn", "lm studio"}
+    {"ascend", "llama.cpp", "mlx", "tensorrt", "onnx", "tt-metal", "mnn", "lm studio"}
 )
 #: What an engine does in its own way: how it plans memory and when it stops. Told symptoms of
 #: these say nothing about transformers where an engine runs the model.

@@ -18,6 +18,8 @@ _SIBLING = re.compile(
     r"(?:qwen[/\\])?qwen[\d.]{0,4}(?:[-_]?(?:image|audio|tts|asr)(?!processor)|[-_]coder)[\w.-]*",
     re.ASCII,
 )
+#: Qwen as a part of another model's name.
+_WITHIN = re.compile(rf"(?:{marks.OTHERS.pattern})[\w.-]{{0,40}}[-_]qwen[\w.-]*", re.ASCII)
 #: A mention that says that the model is not there.
 _RULED_OUT = re.compile(
     r"(?:(?:do|does|did|is|are|am|was|were)(?:n't| not) (?:even )?"
@@ -45,6 +47,10 @@ _COMMIT = re.compile(
 )
 #: One object in JSON.
 _SETTINGS = re.compile(r"\{\s{0,8}\"[\s\S]*\}\s{0,8}")
+#: A line of a recipe for an image of a container.
+_RECIPE = re.compile(
+    r"(?:from|run|copy|add|env|arg|workdir|cmd|entrypoint|expose|user|volume|label|shell)\s|\s|&&|#"
+)
 _INSTRUCTIONS = re.compile(
     r"\b(?:we (?:highly |strongly )?(?:recommend|suggest|advise)|you (?:can|may|should|need to) |"
     r"make sure)|"
@@ -62,7 +68,7 @@ _FAILED = re.compile(r"traceback \(most|\b\w*(?:error|exception)\b\"? ?:|[?？]|
 
 def own(low: str) -> str:
     """`low` with the names blanked that are no Qwen-VL model at hand; places stay the same."""
-    for pattern in (_SIBLING, _RULED_OUT):
+    for pattern in (_SIBLING, _RULED_OUT, _WITHIN):
         low = pattern.sub(lambda match: " " * len(match.group()), low)
     return low
 
@@ -95,13 +101,17 @@ def other_model(low: str, own_text: str, qwen: bool, qwen_vl: bool) -> str | Non
 
 
 def tells_of_changes(page: Page) -> bool:
-    """Are these release notes, the message of a commit, a list of things mended or settings?"""
+    """Are these release notes, the message of a commit, a list of things mended, settings
+    or the recipe of a container?
+    """
     low = page.low[:48_000]
     if _FAILED.search(low):
         return False
     if _COMMIT.match(low) or _SETTINGS.fullmatch(low):
         return True
     lines = low.split("\n")
+    if len(lines) >= 2 and lines[0].startswith("from ") and all(map(_RECIPE.match, lines)):
+        return True
     changes = sum(_CHANGE.match(line) is not None for line in lines)
     return (changes >= 2 and 2 * changes >= len(lines)) or (
         changes > 0 and _RELEASE_NOTES.search(low) is not None

@@ -21,7 +21,7 @@ TENSOR_PARALLEL = "tensor-parallel"
 """In place of a device map: one process per GPU, and each weight in parts."""
 COMMUNICATION_BYTES = 878_772_224
 """What NCCL takes on a GPU beside the context: measured on two H200 with torch 2.11 (CUDA 13.0),
-one communicator, in 12 runs of which all came within 11 MB of each other."""
+one communicator, in 12 runs that came within 11 MB of each other; more than two: not measured."""
 
 
 class Unsupported(Exception):

@@ -17,6 +17,8 @@ from qvl_doctor.errors import UsageError
 
 TARGET = os.environ.get("QVL_TEST_TARGET", sys.executable)
 GIB = 2**30
+TWO = ("--gpu", "9GiB", "--gpu", "9GiB")
+ROOM = ("--max-memory", "0=1GiB")
 
 
 @pytest.mark.parametrize(
@@ -27,11 +29,7 @@ GIB = 2**30
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--capability", "big"], "8.6"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--max-memory", "10GiB"], "0=10GiB"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--device-map", "cuda:3"], "counted from 0"),
-        (
-            ["Qwen2-VL-2B", *["--gpu", "24GiB"] * 2, "--device-map", "tensor-parallel"]
-            + ["--max-memory", "0=10GiB"],
-            "no meaning",
-        ),
+        (["Qwen2-VL-2B", *TWO, "--device-map", "tensor-parallel", *ROOM], "no meaning"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--workload", "/none.toml"], "cannot read"),
         (["Qwen2-VL-2B", "--gpu", "24GiB", "--python", "/none/python"], "--python"),
     ],

@@ -48,7 +48,7 @@ def plan_of(model: Any) -> dict[str, str]:
     if not any(LAYER in name for name in found):
         raise Unsupported(
             f"{release} has no tensor-parallel plan for the layers of {type(model).__name__}, so "
-            f"every rank would hold all of them ({RULE})"
+            f"every rank would hold all of them, or fail ({RULE})"
         )
     unknown = sorted(set(found.values()) - KNOWN)
     if unknown:

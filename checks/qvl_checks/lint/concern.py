@@ -21,11 +21,13 @@ USE = re.compile(
     re.IGNORECASE,
 )
 """What a file that only imports such a program must contain to do something wrong with it."""
+LOAD = re.compile(r"\bfrom_pretrained\b")
+"""What a file contains that others give the name of a model to."""
 
 
 def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
     """The files that concern Qwen-VL: those that mention it, and those that import such a file,
-    directly or not, and use it. Files of one group see each other through imports.
+    directly or not, and use it or bring it together with one that loads. Files of one group see each other through imports.
     """
     by_path = {source.path: source for source in sources}
     chosen = {path for path, source in by_path.items() if MENTION.search(source.text)}
@@ -41,7 +43,12 @@ def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
         fresh = importers.get(waiting.pop(), set()) - reached
         reached |= fresh
         waiting.extend(fresh)
-    chosen |= {path for path in reached if USE.search(by_path[path].text)}
+    loading = {path for path, source in by_path.items() if LOAD.search(source.text)}
+    told = {target for path in reached if imports[path] & chosen for target in imports[path]}
+    users = {path for path in reached if USE.search(by_path[path].text)}
+    bringing = {path for path in reached if imports[path] & loading}
+    chosen |= users | bringing | told & loading
+    reached |= chosen
     linked = {path: imports[path] & reached for path in by_path if path in reached}
     return [[by_path[path] for path in members if path in chosen] for members in _connected(linked)]
 

@@ -576,8 +576,18 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 HEAD + "d = torch.device('cuda:0')\nkw = {'device_map': 'auto'}\nm = L25(Q25,"
                 " dtype='auto', **kw)\nm = m.to(d)  #!\n",
             ),
+            (
+                "4.57.1",
+                HEAD + "def setup(device):\n    m = L25(Q25, dtype='auto', device_map='auto')\n"
+                "    m.to(device)  #!\n",
+            ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD + "def setup(kind):\n    m = L25(Q25, dtype='auto', device_map='auto')\n"
+                "    m.to(kind)\n",
+            ),
             ("4.57.1", HEAD + "m = L25(Q25, dtype='auto', device_map='auto').to(torch.bfloat16)\n"),
             ("4.57.1", HEAD + "m = L25(Q25, dtype='auto', device_map='cuda:0')\nm.to('cuda')\n"),
             ("4.57.1", HEAD + "m = L25(Q25, dtype='auto')\nm.to('cuda')\n"),
@@ -826,6 +836,16 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 + P25
                 + IMG
                 + TPL.replace("m.device", "'cuda:0'")
+                + "y = m.generate(**x)  #!\n",
+            ),
+            (
+                "4.57.1",
+                HEAD
+                + "m = L25(Q25, dtype='auto', device_map={'': 1})\n"
+                + P25
+                + IMG
+                + TPL.replace(".to(m.device)", "")
+                + "x = {k: v.to('cuda:0') if hasattr(v, 'to') else v for k, v in x.items()}\n"
                 + "y = m.generate(**x)  #!\n",
             ),
             (

@@ -212,3 +212,25 @@ def test_json_is_short_for_format_json(tmp_path: Path) -> None:
     (tmp_path / "clean.py").write_text("print(1)\n")
     done = CliRunner().invoke(command, ["--json", str(tmp_path)], standalone_mode=False)
     assert json.loads(done.output)["findings"] == []
+
+
+def test_a_file_that_brings_a_config_to_a_loader(tmp_path: Path) -> None:
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "names.py").write_text("NAME = 'Qwen/Qwen2.5-VL-7B-Instruct'\nSPREAD = 'auto'\n")
+    (package / "engine.py").write_text(
+        "from transformers import AutoModelForImageTextToText\n\n\nclass Engine:\n"
+        "    def __init__(self, name, spread):\n"
+        "        self.net = AutoModelForImageTextToText.from_pretrained(name, device_map=spread,"
+        " dtype='auto')\n"
+        "        self.net.cuda()\n"
+    )
+    (package / "start.py").write_text(
+        "from .engine import Engine\nfrom .names import NAME, SPREAD\n\n"
+        "engine = Engine(NAME, SPREAD)\n"
+    )
+    found = json.loads(run(tmp_path, "--format", "json").output)["findings"]
+    assert [(Path(f["file"]).name, f["id"], f["line"]) for f in found] == [
+        ("engine.py", "memory.dispatch-undone", 7)
+    ]

@@ -15,6 +15,7 @@ from .values import (
     ObjectItem,
     Value,
     const,
+    is_absent,
     literal,
     merge,
     of,
@@ -181,8 +182,23 @@ def _comprehended_inputs(node: ast.DictComp, frame: Frame) -> list[Value]:
     for alt in base:
         if isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs":
             copy = ObjectItem("inputs", dict(alt.item.attributes), alt.item.data)
-            copy.attributes["moved"] = UNKNOWN
+            copy.attributes["moved"] = _destination(frame, node.value)
             copies.append((Alt(copy, alt.site, alt.guard),))
         elif isinstance(alt.item, DictItem):
             copies.extend(alt.item.spreads)
     return copies
+
+
+def _destination(frame: Frame, node: ast.expr) -> Value:
+    """Where `v.to(device)` (`if isinstance(v, Tensor) else v`) sends each tensor."""
+    from . import models
+
+    if isinstance(node, ast.IfExp):
+        node = node.body
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return UNKNOWN
+    if node.func.attr not in ("to", "cuda"):
+        return UNKNOWN
+    args = [expressions.evaluate(frame, argument) for argument in node.args]
+    device, _ = models.target(node.func.attr, args, DictItem())
+    return UNKNOWN if is_absent(device) or node.keywords else device

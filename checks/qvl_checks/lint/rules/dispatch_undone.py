@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 from ..facts import Program
 from ..finding import Edit
 from ..flow.events import Load, Move
-from ..flow.values import CERTAIN, NEVER, Item, MethodItem, Ref, is_given, judge
+from ..flow.values import CERTAIN, NEVER, Item, MethodItem, Ref, Unknown, is_given, judge
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 
@@ -23,7 +24,11 @@ def check(program: Program) -> Iterator[Report]:
         if any("hf_device_map" in condition for condition in move.conditions):
             continue
         certainty, _ = judge(move.path | load.path, [program.placement(load), move.device], _undoes)
-        likely, _ = judge(move.path | load.path, [program.placement(load), move.device], _may_undo)
+        likely, _ = judge(
+            move.path | load.path,
+            [program.placement(load), move.device],
+            partial(_may_undo, named=_names_device(move)),
+        )
         if certainty == NEVER and likely != CERTAIN:
             continue
         yield RULE.at(
@@ -43,10 +48,25 @@ def _undoes(placement: Item, device: Item) -> bool:
     )
 
 
-def _may_undo(placement: Item, device: Item) -> bool:
+def _names_device(move: Move) -> bool:
+    """Whether what the model is moved to is called a device where it is written."""
+    for call in ast.walk(move.site.module.tree):
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and (call.func.attr, call.func.end_lineno) == (move.method, move.site.line)
+            and len(call.args) == 1
+        ):
+            (given,) = call.args
+            name = given.attr if isinstance(given, ast.Attribute) else getattr(given, "id", "")
+            return name == "device"
+    return False
+
+
+def _may_undo(placement: Item, device: Item, named: bool) -> bool:
     if not is_auto_map(placement):
         return False
-    if _undoes(placement, device):
+    if _undoes(placement, device) or (named and isinstance(device, Unknown)):
         return True
     name = device.name if isinstance(device, (MethodItem, Ref)) else ""
     return any(word in name for word in ("device", "rank", "gpu"))

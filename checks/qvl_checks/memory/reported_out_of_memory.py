@@ -7,6 +7,7 @@ from typing import Any
 
 from qvl_checks.checkpoint.files_facts import CheckpointFilesFacts
 from qvl_checks.checkpoint.image_limits import image_limits
+from qvl_checks.memory.frames import stage
 from qvl_checks.memory.inversion import Dimensions
 from qvl_checks.memory.oom_message import Message, is_out_of_memory, messages, sizes_in_words
 from qvl_checks.memory.pixels import resized
@@ -18,7 +19,6 @@ from qvl_checks.memory.reported_tensors import (
     side_of,
 )
 from qvl_checks.models.build import MERGE
-from qvl_checks.triage.rules.memory.frames import stage
 from qvl_checks.versions.packages_facts import PackagesFacts
 from qvl_doctor.check import check
 from qvl_doctor.facts import LogFacts, ModelFacts, WorkloadFacts

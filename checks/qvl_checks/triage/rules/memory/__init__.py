@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qvl_checks.memory.frames import ours, stage
 from qvl_checks.memory.oom_message import GIB
 
 from ...model import Computed
 from ...rule import FOREIGN_ENGINES, Case, Hit
 from .buffers import IDS, by_size
 from .cards import by_card, by_weights
-from .frames import ours, stage
 
 _CUDA_OOM = re.compile(
     r"cuda out of memory|outofmemoryerror|cuda error: out of memory|allocation on "

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from qvl_checks.memory.frames import LOADING, ours, stage
 from qvl_checks.memory.inversion import Candidate, Dimensions, Kind, invert
 from qvl_checks.memory.oom_message import GIB, Amount
 
@@ -17,7 +18,6 @@ from ...knowledge import knowledge
 from ...model import Computed
 from ...pictures import image_for, patches_of
 from ...rule import Case, Hit
-from .frames import LOADING, ours, stage
 
 IDS = {
     "vision": "memory.vision-attention-memory",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from qvl_checks.memory.frames import LOADING, TRAINING, stage
 from qvl_checks.memory.oom_message import GIB
 
 from ...failures import Failure
 from ...model import Computed
 from ...rule import Case, Hit
-from .frames import LOADING, TRAINING, stage
 
 _FLOAT_FLAG = re.compile(
     r"--dtype[ =]float(?:32)?\b|torch_dtype ?= ?torch\.float(?:32)?\b|dtype ?= "

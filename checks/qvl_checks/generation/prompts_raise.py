@@ -52,8 +52,18 @@ def prompts_raise(
         "Every kind of prompt that the load holds is answered"
         if others
         else "Every kind of prompt is answered",
-        (f"Stated: {told(workload)}. This release raises on others: {others}." if others else "")
-        + (f" Calls that raise here and that generate() does not make: {calls}." if calls else ""),
+        " ".join(
+            part
+            for part in (
+                f"Stated: {told(workload)}. This release raises on others: {others}."
+                if others
+                else "",
+                f"Calls that raise here and that generate() does not make: {calls}."
+                if calls
+                else "",
+            )
+            if part
+        ),
         confidence=Confidence.MEASURED,
         evidence=evidence,
     )

@@ -49,6 +49,16 @@ _RANK = re.compile(
     r"|\d{1,3}: (?=\[rank|Traceback|  File))",
     re.IGNORECASE,
 )
+#: What a quotation, a log, the journal or docker compose puts before every line.
+_QUOTED = re.compile(r"^(?:>\s?){1,4}")
+_STAMPED = re.compile(
+    r"^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?Z?\]?"
+    r"(?:\s{0,3}[-|]?\s{0,3}\[?(?:debug|info|warn(?:ing)?|error|critical|stderr|stdout)\b\]?)?"
+    r"\s{0,3}[-|:]?\s?"
+    r"|^[a-z]{3} {1,2}\d{1,2} \d\d:\d\d:\d\d [\w.-]{1,60} [\w.@-]{1,60}(?:\[\d{1,9}\])?: "
+    r"|^[a-z][\w.-]{0,40}-\d{1,2} {1,8}\| ?",
+    re.IGNORECASE,
+)
 _PROGRESS = re.compile(r"\d{1,3}%\|[^|]{0,400}\|\s{0,4}\d[^\]\n]{0,80}\]?")
 _TROUBLE = (
     "error:",
@@ -123,6 +133,7 @@ def _plain(line: str) -> str:
 def _clean_line(line: str) -> str:
     if "\r" in line:
         line = line.rstrip("\r").rsplit("\r", 1)[-1]
+    line = _STAMPED.sub("", _QUOTED.sub("", line, count=1), count=1)
     for _ in range(2):
         line = _RANK.sub("", line, count=1)
     if len(line) > LINE_CHARACTERS:

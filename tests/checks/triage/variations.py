@@ -159,7 +159,29 @@ def lookalikes(text: str, rng: random.Random) -> str:
     return re.sub(r"[A-Za-z_]{7,}", misread, text)
 
 
+def quoted(text: str, rng: random.Random) -> str:
+    """Cited in an answer."""
+    mark = rng.choice(("> ", "> > ", ">"))
+    return "\n".join(mark + line for line in text.split("\n"))
+
+
+def stamped(text: str, rng: random.Random) -> str:
+    """Every line with the time and the level, as a service's log has them."""
+    form = rng.choice(
+        (
+            "2025-10-1{} 04:12:33,871 - ERROR - ",
+            "[2025-10-1{}T04:12:33.871Z] ",
+            "2025-10-1{} 04:12:33 | INFO | ",
+            "Oct 1{} 04:12:33 host01 app[394]: ",
+            "server-{}  | ",
+        )
+    )
+    return "\n".join(form.format(rng.randrange(10)) + line for line in text.split("\n"))
+
+
 PLAIN: dict[str, Variation] = {
+    "quoted": quoted,
+    "stamped": stamped,
     "paths": paths,
     "windows": windows,
     "ranks": ranks,

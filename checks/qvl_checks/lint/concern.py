@@ -26,8 +26,9 @@ LOAD = re.compile(r"\bfrom_pretrained\b")
 
 
 def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
-    """The files that concern Qwen-VL: those that mention it, and those that import such a file,
-    directly or not, and use it or bring it together with one that loads. Files of one group see each other through imports.
+    """The files that concern Qwen-VL: those that mention it, those that import such a file (also
+    through others) and use it, and those that bring it together with one that loads, and this. Files
+    of one group see each other through imports.
     """
     by_path = {source.path: source for source in sources}
     chosen = {path for path, source in by_path.items() if MENTION.search(source.text)}

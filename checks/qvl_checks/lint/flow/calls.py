@@ -6,7 +6,7 @@ import ast
 
 from . import attributes, expressions, instances, library, methods, parameters, records
 from .events import SetAttribute
-from .following import LOST, Followed
+from .following import ELSE, FROM_A_MODEL, LOST, WHILE_CHEAP, Followed
 from .frame import MAX_DEPTH, Frame, World
 from .guards import contradicts
 from .module import Module
@@ -190,9 +190,8 @@ def inline(frame: Frame, item: FunctionItem, args: list[Value], keywords: DictIt
         return UNKNOWN
     names = parameters.bind(frame, item, args, keywords)
     followed = world.followed.get(id(node)) or world.followed.setdefault(id(node), Followed())
-    if len(frame.active) >= MAX_DEPTH or not followed.again(
-        item, names, plenty=world.plenty or frame.module.names_model
-    ):
+    more = WHILE_CHEAP if world.cheap else FROM_A_MODEL if frame.module.names_model else ELSE
+    if len(frame.active) >= MAX_DEPTH or not followed.again(item, names, more):
         return of(LOST)
     inner = Frame(
         world,

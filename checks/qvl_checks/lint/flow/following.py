@@ -24,15 +24,17 @@ from .values import (
 )
 
 MAX_CALLS = 24
-"""How many calls of one function are followed."""
+"""How many calls of a function that concerns a model are followed whatever they take."""
 SAME_CONTEXT = 6
 """How many calls that are given the same are followed in any case if they concern a model."""
 STEPS_AGAIN = 600
 """What following a function again may take in all, if something comes of it."""
 STEPS_IN_VAIN = 60
 """The same for a function of which nothing has come."""
-PLENTY = 3
-"""How much more a function may take while the whole analysis takes little."""
+WHILE_CHEAP, FROM_A_MODEL, ELSE = 10, 3, 1
+"""How much more it may take while the whole analysis takes little, and where the file that calls
+speaks of a Qwen-VL model.
+"""
 NEW_CONTEXT = 4
 """How much more a call may take that differs from all before in what it is given."""
 ABOUT_MODELS = (
@@ -63,20 +65,24 @@ class Followed:
     contexts: dict[Hashable, int] = field(default_factory=dict)
     """How often it was called in each."""
 
-    def again(self, item: FunctionItem, names: dict[str, Value], plenty: bool) -> bool:
-        """Whether a call that starts with these local names is followed."""
+    def again(self, item: FunctionItem, names: dict[str, Value], more: int) -> bool:
+        """Whether a call that starts with these local names is followed; `more` is WHILE_CHEAP,
+        FROM_A_MODEL or ELSE.
+        """
         if not self.calls:
             return True
-        if self.calls >= MAX_CALLS and not item.closure:
-            return False
         context, about_models = _context(item, names)
         before = self.contexts.get(context, 0)
         self.contexts[context] = before + 1
         fresh = not before
-        if (self.about_models or about_models) and (plenty or before < SAME_CONTEXT):
+        if (
+            (self.about_models or about_models)
+            and self.calls < MAX_CALLS
+            and (more > ELSE or before < SAME_CONTEXT)
+        ):
             return True
         room = STEPS_AGAIN if self.fruitful else STEPS_IN_VAIN
-        return self.steps < room * (NEW_CONTEXT if fresh else 1) * (PLENTY if plenty else 1)
+        return self.steps < room * (NEW_CONTEXT if fresh else 1) * more
 
     def learn(self, value: Value, steps: int, about_models: bool, changes: bool) -> None:
         """Take note of a call that was followed."""

@@ -65,12 +65,12 @@ class World:
     again: int = 0
     """How many steps functions took that were followed before."""
     pool: int = 0
-    """Up to how many of them there is plenty."""
+    """Up to how many of them the analysis is cheap."""
     about_models: int = 0
     """How many events had to do with a model, a processor or what belongs to them."""
 
     @property
-    def plenty(self) -> bool:
+    def cheap(self) -> bool:
         """Whether the analysis has taken little up to now."""
         return self.again < self.pool
 

@@ -17,7 +17,7 @@ TOTAL_STEPS = 60_000
 STEPS_PER_MODULE = 12_000
 FUNCTION_STEPS = 10_000
 POOL = 30_000
-POOL_PER_MODULE = 100
+POOL_PER_MODULE = 50
 CALLED = re.compile(r"(?<!def )\b(\w+)\(")
 LINKED = {"model": "model", "processor": "processor", "tokenizer": "tokenizer"}
 

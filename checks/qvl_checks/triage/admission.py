@@ -6,7 +6,12 @@ from .marks import IN_TRANSFORMERS
 from .rule import FOREIGN_ENGINES, Case, Hit
 
 #: Topics about the model itself: its messages mean something else where another model runs.
-OF_THE_MODEL = ("images.", "video.", "checkpoint.chat-template-missing")
+OF_THE_MODEL = (
+    "images.",
+    "video.",
+    "checkpoint.chat-template-missing",
+    "versions.removed-private-classes",
+)
 #: Topics that a symptom tells of only where a model that sees runs in transformers.
 TOLD_OF_THE_MODEL = (*OF_THE_MODEL, "memory.", "generation.", "checkpoint.")
 #: True wherever memory ran out.
@@ -23,6 +28,8 @@ def admits(case: Case, hit: Hit) -> bool:
     elsewhere = clues.other_model is not None or clues.text_qwen
     foreign = clues.engine in FOREIGN_ENGINES and not IN_TRANSFORMERS.search(case.page.low)
     if foreign and hit.id.startswith(TOLD_OF_THE_MODEL) and hit.id != GENERIC:
+        return False
+    if clues.lists_changes:
         return False
     if hit.by_message:
         return not (elsewhere and hit.id.startswith(OF_THE_MODEL))

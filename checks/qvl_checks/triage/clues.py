@@ -170,9 +170,14 @@ class Clues:
         return subject.other_model(self.page.low, self.own, self.qwen, self.qwen_vl)
 
     @cached_property
+    def lists_changes(self) -> bool:
+        """Release notes: does it list what was done, not what failed?"""
+        return subject.lists_changes(self.page)
+
+    @cached_property
     def tells_of_none(self) -> bool:
         """Release notes, documentation, or a wish: does it tell of no failure that somebody had?"""
-        if subject.tells_of_changes(self.page):
+        if self.lists_changes or subject.states(self.page):
             return True
         if subject.wishes(self.page) and not self.concept("refuses") and not self.concept("oom"):
             return True

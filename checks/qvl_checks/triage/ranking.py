@@ -107,7 +107,9 @@ EXPLAINS: dict[str, frozenset[str]] = {
             "kv-cache.cache-size",
         }
     ),
-    "devices.peer-copy-corruption": frozenset({"devices.nccl-peer-hang", "devices.driver-too-old"}),
+    "devices.peer-copy-corruption": frozenset(
+        {"devices.nccl-peer-hang", "devices.driver-too-old", "checkpoint.awq-garbled"}
+    ),
     "memory.max-memory-ignored": frozenset(
         {"memory.weights-in-fp32", "memory.unbounded-image-size", "memory.first-gpu-overloaded"}
     ),

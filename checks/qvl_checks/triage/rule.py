@@ -39,6 +39,7 @@ OF_THE_ENGINE = frozenset(
         "memory.long-video-memory",
         "memory.text-attention-memory",
         "memory.vision-attention-memory",
+        "memory.weights-in-fp32",
     }
 )
 

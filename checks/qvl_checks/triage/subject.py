@@ -100,22 +100,26 @@ def other_model(low: str, own_text: str, qwen: bool, qwen_vl: bool) -> str | Non
     return None if marks.OWN_CODE.search(own_text) else match.group()
 
 
-def tells_of_changes(page: Page) -> bool:
-    """Are these release notes, the message of a commit, a list of things mended, settings
-    or the recipe of a container?
-    """
+def lists_changes(page: Page) -> bool:
+    """Are these release notes, or a list of things mended?"""
     low = page.low[:48_000]
     if _FAILED.search(low):
         return False
-    if _COMMIT.match(low) or _SETTINGS.fullmatch(low):
-        return True
     lines = low.split("\n")
-    if len(lines) >= 2 and lines[0].startswith("from ") and all(map(_RECIPE.match, lines)):
-        return True
     changes = sum(_CHANGE.match(line) is not None for line in lines)
     return (changes >= 2 and 2 * changes >= len(lines)) or (
         changes > 0 and _RELEASE_NOTES.search(low) is not None
     )
+
+
+def states(page: Page) -> bool:
+    """Is this the message of a commit, a file of settings or the recipe of a container?"""
+    low = page.low[:48_000]
+    if _FAILED.search(low):
+        return False
+    lines = low.split("\n")
+    recipe = len(lines) >= 2 and lines[0].startswith("from ") and all(map(_RECIPE.match, lines))
+    return recipe or bool(_COMMIT.match(low) or _SETTINGS.fullmatch(low))
 
 
 def wishes(page: Page) -> bool:

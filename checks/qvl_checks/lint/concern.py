@@ -26,9 +26,9 @@ LOAD = re.compile(r"\bfrom_pretrained\b")
 
 
 def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
-    """The files that concern Qwen-VL: those that mention it, those that import such a file (also
-    through others) and use it, and those that bring it together with one that loads, and this. Files
-    of one group see each other through imports.
+    """The files that concern Qwen-VL, in groups that see each other through imports: those that
+    mention it, those that import such a file (also through others) and use it, and those that bring
+    it together with a file that loads, and that file.
     """
     by_path = {source.path: source for source in sources}
     chosen = {path for path, source in by_path.items() if MENTION.search(source.text)}

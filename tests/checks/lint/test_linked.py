@@ -137,7 +137,7 @@ def choose(rows, kind):
 
 
 def test_a_load_that_hangs_on_a_call_that_was_not_followed_is_named(tmp_path: Path) -> None:
-    text = MANY + "".join(f"x{n} = choose([[{n}]], 'a{n}')\n" for n in range(400))
+    text = MANY + "".join(f"x{n} = choose([[{n}]], 'a{n}')\n" for n in range(1_300))
     last = "attn_implementation=choose([[1]], 'eager')"
     text += f"m = Model.from_pretrained('Qwen/Qwen2.5-VL-7B-Instruct', {last})\n"
     (tmp_path / "a.py").write_text(text)

@@ -48,16 +48,19 @@ def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(words.replace(" ", r"\s{1,3}"), re.IGNORECASE | re.ASCII)
 
 
-_TRIED = _pattern(r"tried to all[o0]cate " + _SIZE)
+_TRIED = _pattern(r"tried to a[l1i]{2}[o0]cate " + _SIZE)
 _GPU = _pattern(r"\bGPU (\d{1,3})(?:;|,| has)")
 _FIELDS = {
     "capacity": (r"total capac\w{1,6} of " + _SIZE, _SIZE + r" total capacity"),
     "free": (r"of which " + _SIZE + r" is free", _SIZE + r" free;?"),
     "this_process": (r"this process has " + _SIZE + r" memory in use",),
     "allowed": (_SIZE + r" allowed;",),
-    "allocated": (_SIZE + r" is allocated by PyTorch", _SIZE + r" already allocated"),
-    "private_pools": (_SIZE + r" allocated in private pools",),
-    "unallocated": (_SIZE + r" is reserved by PyTorch but unallocated",),
+    "allocated": (
+        _SIZE + r" is a[l1i]{2}[o0]cated by PyTorch",
+        _SIZE + r" already a[l1i]{2}[o0]cated",
+    ),
+    "private_pools": (_SIZE + r" a[l1i]{2}[o0]cated in private pools",),
+    "unallocated": (_SIZE + r" is reserved by PyTorch but una[l1i]{2}[o0]cated",),
     "reserved": (_SIZE + r" reserved in total",),
 }
 _PATTERNS = {name: [_pattern(words) for words in fields] for name, fields in _FIELDS.items()}

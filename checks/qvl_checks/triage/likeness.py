@@ -49,6 +49,8 @@ _OURS = re.compile(
     r"torchvision|use_fast|max_pixels|pixel_values|image_pad|chat_template|attn_implementation|"
     r"提示词"
 )
+#: A label of a wish: nothing failed.
+_WISH = re.compile(r"\[feature(?: request)?\]|\bfeature request\b")
 #: An exception that names a class of something else tells enough: it is not ours.
 _QUOTED = re.compile(r"\w(?:error|exception): ['\"`]")
 #: A line that is an exception is no complaint in somebody's own words: a rule knows it, or none.
@@ -103,6 +105,8 @@ def likeness(case: Case) -> Hit | None:
     if len(case.page.low) > MOST_CHARACTERS or clues.other_model or clues.text_qwen:
         return None
     low = case.page.low
+    if _WISH.search(low):
+        return None
     if not clues.qwen and (_QUOTED.search(low) or not _OURS.search(low)):
         return None
     if clues.tells_of_none or _EXCEPTION.search(case.page.low):

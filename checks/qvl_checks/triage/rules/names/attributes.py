@@ -15,7 +15,7 @@ from .classes import family_of, upgrade
 
 _ATTRIBUTE = re.compile(
     r"['\"`]?(\w*qwen\w{0,80})['\"`]?(?:\s{1,3}object)?\s{1,3}has no attribute\s{1,"
-    r"3}['\"`]?(\w{1,60})"
+    r"3}['\"`]?(\w{1,60}(?: \w{1,30}(?=['\"`]))?)"
 )
 _TEXT_FIELDS = {
     "hidden_size",
@@ -85,7 +85,8 @@ def attributes(case: Case) -> Iterator[Hit]:
         )
     matches = list(_ATTRIBUTE.finditer(case.page.low))
     for match in matches[-4:]:
-        owner, name = match.group(1), match.group(2)
+        # A screenshot loses underscores.
+        owner, name = match.group(1), match.group(2).replace(" ", "_")
         line = case.page.line_at(match.start())
         family = family_of(fold(owner))
         computed: dict[str, Computed] = {"class": owner, "attribute": name}

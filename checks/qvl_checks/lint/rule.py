@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from .facts import Program
 from .finding import Edit, Fix, Level
-from .flow.values import CERTAIN, Site
+from .flow.certainty import CERTAIN
+from .flow.values import Site
 
 Check = Callable[[Program], Iterator["Report"]]
 

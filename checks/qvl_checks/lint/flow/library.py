@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from . import calls, environment, expressions, loading, pystd
+from . import calls, environment, expressions, loading, pystd, wrapping
 from .events import Call, VisionInfo
 from .frame import Frame
 from .values import (
@@ -23,30 +23,12 @@ from .values import (
     const,
     items_of,
     literal,
-    objects,
     of,
     text_of,
 )
 
 Handler = Callable[[Frame, str, list[Value], DictItem, ast.AST], Value]
 HUBS = ("transformers", "modelscope")
-WRAPPERS = {
-    "get_peft_model",
-    "prepare_model_for_kbit_training",
-    "prepare_model_for_int8_training",
-    "compile",
-    "DataParallel",
-    "DistributedDataParallel",
-    "DDP",
-    "FullyShardedDataParallel",
-    "FSDP",
-    "fully_shard",
-    "dispatch_model",
-    "cpu_offload",
-    "init_inference",
-    "load_checkpoint_and_dispatch",
-    "optimize",
-}
 
 
 def call(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
@@ -111,21 +93,6 @@ def _device(frame: Frame, name: str, args: list[Value], keywords: DictItem, node
         )
         for a in value
     )
-
-
-def _wrap(frame: Frame, name: str, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:
-    frame.emit(Call(frame.site(node), name=name, args=args, keywords=keywords))
-    value = args[0] if args else keywords.get("model")
-    for model in objects(value, "model"):
-        if "peft" in name or name.endswith("get_peft_model"):
-            model.attributes["peft"] = const(True)
-        if name.endswith("prepare_model_for_kbit_training") and literal(
-            keywords.get("use_gradient_checkpointing"), True
-        ):
-            model.attributes["checkpointing"] = const(True, frame.site(node))
-    if any(isinstance(a.item, FunctionItem) for a in value) and name.endswith("compile"):
-        return value
-    return value if objects(value, "model") or items_of(value, ObjectItem) else UNKNOWN
 
 
 def _vision_info(
@@ -265,7 +232,7 @@ _EXACT: dict[str, Handler] = {
     "copy.deepcopy": _passthrough,
 }
 _LAST: dict[str, Handler] = {
-    **dict.fromkeys(WRAPPERS, _wrap),
+    **dict.fromkeys(wrapping.WRAPPERS, wrapping.wrap),
     "process_vision_info": _vision_info,
     "fetch_image": _image,
     "load_image": _image,

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from ..facts import Program
+from ..flow.certainty import CERTAIN, NEVER, judge
 from ..flow.events import Run
 from ..flow.values import (
     ABSENT,
-    CERTAIN,
-    NEVER,
     Alt,
     Const,
     DictItem,
@@ -15,7 +14,6 @@ from ..flow.values import (
     Site,
     Value,
     items_of,
-    judge,
     literal,
     objects,
     on_path,

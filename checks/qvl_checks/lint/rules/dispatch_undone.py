@@ -7,8 +7,9 @@ from typing import cast
 
 from ..facts import Program
 from ..finding import Edit
+from ..flow.certainty import CERTAIN, NEVER, judge
 from ..flow.events import Load, Move
-from ..flow.values import CERTAIN, NEVER, Item, MethodItem, Ref, Unknown, is_given, judge
+from ..flow.values import Item, MethodItem, Ref, Unknown, is_given
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
+from ..flow.certainty import CERTAIN, NEVER, judge
 from ..flow.events import SetAttribute
-from ..flow.values import ABSENT, CERTAIN, NEVER, Absent, Item, Value, judge, literal, merge
+from ..flow.values import ABSENT, Absent, Item, Value, literal, merge
 from ..knowledge import ANY_VL, BIASED
 from ..meanings import attention_parts, dtype_name, is_half
 from ..rule import Report, Rule, graded

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import CERTAIN, Const, Item, judge
+from ..flow.certainty import CERTAIN, judge
+from ..flow.values import Const, Item
 from ..rule import Report, Rule
 
 RULE = Rule(

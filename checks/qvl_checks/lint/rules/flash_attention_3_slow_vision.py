@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import NEVER, judge, text_of
+from ..flow.certainty import NEVER, judge
+from ..flow.values import text_of
 from ..knowledge import QWEN2
 from ..meanings import attention_parts
 from ..rule import Report, Rule

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
-from ..flow.values import NEVER, judge
+from ..flow.certainty import NEVER, judge
 from ..knowledge import QWEN2
 from ..meanings import attention_parts, is_flash
 from ..rule import Report, Rule, graded

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import NEVER, Item, judge
+from ..flow.certainty import NEVER, judge
+from ..flow.values import Item
 from ..meanings import attention_parts, is_flash, is_full
 from ..rule import Report, Rule, graded
 from .eager_precision_drift import effective_dtype

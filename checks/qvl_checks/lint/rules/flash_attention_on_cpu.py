@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import ABSENT, CERTAIN, NEVER, Absent, DictItem, Item, judge
+from ..flow.certainty import CERTAIN, NEVER, judge
+from ..flow.values import ABSENT, Absent, DictItem, Item
 from ..meanings import attention_parts, device_kind, is_flash
 from ..rule import Report, Rule
 

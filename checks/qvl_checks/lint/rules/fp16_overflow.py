@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import NEVER, Item, judge
+from ..flow.certainty import NEVER, judge
+from ..flow.values import Item
 from ..knowledge import BIASED, LEGACY
 from ..meanings import attention_parts, dtype_name
 from ..rule import Report, Rule, graded

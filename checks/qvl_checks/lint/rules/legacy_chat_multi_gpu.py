@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import NEVER, judge
+from ..flow.certainty import NEVER, judge
 from ..knowledge import LEGACY
 from ..meanings import is_auto_map
 from ..rule import Report, Rule, graded

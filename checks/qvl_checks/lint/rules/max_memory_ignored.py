@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import NEVER, Absent, Const, DictItem, Item, Text, judge
+from ..flow.certainty import NEVER, judge
+from ..flow.values import Absent, Const, DictItem, Item, Text
 from ..meanings import is_auto_map
 from ..rule import Report, Rule, graded
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import Program
+from ..flow.certainty import CERTAIN, judge
 from ..flow.events import Run
 from ..flow.values import (
-    CERTAIN,
     Alt,
     Const,
     DictItem,
@@ -14,7 +14,6 @@ from ..flow.values import (
     Site,
     Value,
     items_of,
-    judge,
     literal,
     objects,
 )

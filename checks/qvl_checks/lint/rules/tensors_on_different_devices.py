@@ -3,21 +3,10 @@
 from collections.abc import Iterator
 
 from ..facts import Program
+from ..flow.certainty import CERTAIN, judge
 from ..flow.events import Call, Encode, Load, Run
 from ..flow.module import Module
-from ..flow.values import (
-    ABSENT,
-    CERTAIN,
-    Absent,
-    Const,
-    DictItem,
-    Item,
-    Value,
-    is_absent,
-    judge,
-    literal,
-    text_of,
-)
+from ..flow.values import ABSENT, Absent, Const, DictItem, Item, Value, is_absent, literal, text_of
 from ..knowledge import is_prequantised
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program, before
+from ..flow.certainty import CERTAIN, judge
 from ..flow.events import Call, Event, Import, Load, Move, SetEnvironment
-from ..flow.values import CERTAIN, judge
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from ..facts import Program
-from ..flow.values import CERTAIN, Absent, Item, judge
+from ..flow.certainty import CERTAIN, judge
+from ..flow.values import Absent, Item
 from ..meanings import attention_parts
 from ..rule import Report, Rule
 

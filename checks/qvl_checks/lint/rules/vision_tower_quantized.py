@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import Program
+from ..flow.certainty import CERTAIN, NEVER, judge
 from ..flow.events import Call, Load
 from ..flow.values import (
-    CERTAIN,
-    NEVER,
     Absent,
     Const,
     DictItem,
@@ -15,7 +14,6 @@ from ..flow.values import (
     ObjectItem,
     Value,
     is_absent,
-    judge,
     literal,
     text_of,
 )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.values import ABSENT, CERTAIN, NEVER, Const, DictItem, Item, is_given, judge
+from ..flow.certainty import CERTAIN, NEVER, judge
+from ..flow.values import ABSENT, Const, DictItem, Item, is_given
 from ..knowledge import LEGACY
 from ..meanings import attention_parts, device_kind, dtype_name, is_auto_map, is_flash
 from ..rule import Report, Rule

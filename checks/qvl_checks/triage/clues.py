@@ -179,8 +179,10 @@ class Clues:
         """Release notes, documentation, or a wish: does it tell of no failure that somebody had?"""
         if self.lists_changes or subject.states(self.page):
             return True
-        if subject.wishes(self.page) and not self.concept("refuses") and not self.concept("oom"):
-            return True
+        wish = subject.wish(self.prose)
+        if wish is not None and not self.concept("oom"):
+            # A greeting can speak of a failure: what counts is what the wish is about.
+            return self.sentences.at(wish) not in self.said("refuses")
         return subject.instructs(self.page) and not self.concept("trouble")
 
     @cached_property

@@ -61,7 +61,8 @@ _WISHES = re.compile(
     r"^\W{0,4}feature(?: request)?\b|please (?:add|support|implement)\b|"
     r"\b(?:any|is there an?) plans? (?:to|for)\b|when will (?:you|it|there)\b|"
     r"希望(?:能|可以)?(?:支持|增加|添加)|(?:什么时候|何时|求|能否|请)(?:能|会)?(?:支持|适配)|"
-    r"有(?:没有)?计划(?:支持|适配)?"
+    r"有(?:没有)?计划(?:支持|适配)?",
+    re.MULTILINE,
 )
 _FAILED = re.compile(r"traceback \(most|\b\w*(?:error|exception)\b\"? ?:|[?？]|请问|求助|help")
 
@@ -122,9 +123,10 @@ def states(page: Page) -> bool:
     return recipe or bool(_COMMIT.match(low) or _SETTINGS.fullmatch(low))
 
 
-def wishes(page: Page) -> bool:
-    """Does it ask for something new?"""
-    return _WISHES.search(page.low, 0, TITLE_CHARACTERS) is not None
+def wish(low: str) -> int | None:
+    """Where something new is asked for, if it is."""
+    match = _WISHES.search(low, 0, 4 * TITLE_CHARACTERS)
+    return match.start() if match else None
 
 
 def instructs(page: Page) -> bool:

@@ -17,7 +17,8 @@ from qvl_doctor.findings import Finding, Outcome
 from qvl_doctor.judge import find
 from qvl_doctor.probe import Facts, Level
 from qvl_doctor.registry import Registry
-from qvl_doctor.running.examine import Examination, Progress
+from qvl_doctor.running.examine import Examination
+from qvl_doctor.running.watching import Progress
 from qvl_doctor.selection import probes_for
 from qvl_doctor.target import Choice, choose
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 import msgspec
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName, default_environment
@@ -50,11 +51,21 @@ def marker_environment(target: TargetFacts) -> dict[str, str]:
     }
 
 
+@cache
+def parsed(line: str) -> Requirement:
+    """The requirement of a line; several checks read the lines of the same distributions.
+
+    Raises:
+        InvalidRequirement: it is none.
+    """
+    return Requirement(line)
+
+
 def required(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[Requirement]:
     """The requirements that hold in this environment; those of extras are left out."""
     for line in lines:
         try:
-            requirement = Requirement(line)
+            requirement = parsed(line)
             holds = requirement.marker is None or requirement.marker.evaluate(dict(environment))
         except (InvalidRequirement, InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
             continue  # an old package with a line outside the standard binds nobody
@@ -88,7 +99,7 @@ def floor_of_extra(lines: Iterable[str], name: str) -> Requirement | None:
     """What a distribution asks of ``name`` in any of its extras (transformers' torch floor)."""
     for line in lines:
         try:
-            requirement = Requirement(line)
+            requirement = parsed(line)
         except InvalidRequirement:
             continue
         if normalised(requirement.name) == name and requirement.specifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 from importlib import import_module
@@ -24,6 +25,9 @@ BUILT_IN = {
     "schema": "Print the JSON Schema of report.json.",
 }
 COMMANDS_GROUP = "qvl_doctor.commands"
+OBJECTS_BEFORE_COLLECTION = 100_000
+"""A short run is mostly modules and facts, which stay; looking for garbage in them every 700
+objects, as Python does by itself, is a tenth of its time."""
 
 
 class Commands(click.Group):
@@ -88,6 +92,7 @@ def group(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script; never returns."""
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     debug = "--debug" in sys.argv[1:]
     streams.prepare()
     for name in ("SIGTERM", "SIGHUP"):

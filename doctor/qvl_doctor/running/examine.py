@@ -1,11 +1,4 @@
-"""One examination: which probes run, in which process, in which order; from wishes to a record.
-
-Three lanes run side by side, each a thread with one agent: *light* (target, no heavy import),
-*heavy* (target; torch, transformers and the model class are imported once, every probe runs in a
-fork of that) and *doctor* (the doctor's own interpreter, for host facts such as NVML). Inside a
-lane, and between lanes where one probe needs another's facts, the order is one topological order
-of all probes, so the lanes cannot wait for each other in a circle.
-"""
+"""One examination, from wishes to a record: each lane is a thread with one agent."""
 
 from __future__ import annotations
 
@@ -14,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import msgspec
 
@@ -32,39 +25,15 @@ from qvl_doctor.facts import (
     WorkloadFacts,
 )
 from qvl_doctor.probe import Facts, Level, Probe
-from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted, ask_version
+from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted
+from qvl_doctor.running.interpreters import is_too_old, too_old, why_unusable
+from qvl_doctor.running.lanes import LANES, Lane, imports_of, imports_of_all, in_order, lane_of
+from qvl_doctor.running.watching import Progress, Silent
 from qvl_doctor.target import Choice
 
-MODEL_IMPORTS = "model"
-"""In `Probe.imports`: whatever the examined model's class needs."""
-OLDEST_PYTHON = (3, 9)
 JOIN_S = 0.05
-LAST_WORDS = 300
-"""Characters of an interpreter's last line that go into the sentence about it."""
 STOP_WAIT_S = 8.0
 """How long the lanes get to end their children."""
-
-Lane = Literal["light", "heavy", "doctor"]
-
-
-class Progress(Protocol):
-    """Where the run tells what it does; called from several threads."""
-
-    def started(self, title: str, budget_s: float) -> None:
-        """Something began that may take this long."""
-
-    def finished(self, title: str, ok: bool, seconds: float) -> None:
-        """It ended."""
-
-
-class Silent:
-    """Progress for nobody."""
-
-    def started(self, title: str, budget_s: float) -> None:
-        """Nothing."""
-
-    def finished(self, title: str, ok: bool, seconds: float) -> None:
-        """Nothing."""
 
 
 class Examination:
@@ -121,7 +90,7 @@ class Examination:
         started_at = datetime.now(timezone.utc)
         threads = [
             threading.Thread(target=self._guard, args=(lane,), name=f"lane-{lane}", daemon=True)
-            for lane in ("light", "heavy", "doctor")
+            for lane in LANES
             if any(lane_of(probe) == lane for probe in self._order) or lane == "light"
         ]
         try:
@@ -228,10 +197,10 @@ class Examination:
             client = self._agent(self._choice.python)
         except AgentDied as death:
             return self._block("heavy", why_unusable(self._choice.python, death))
-        if tuple(map(int, client.interpreter["version"].split(".")[:2])) < OLDEST_PYTHON:
+        if is_too_old(client.interpreter["version"]):
             client.close()
             return self._block("heavy", too_old(client.interpreter["version"]))
-        wishes = self._wished_imports()
+        wishes = imports_of_all(self._order, self._model)
         for position, name in enumerate(wishes):
             self._progress.started(f"importing {name}", self._import_budget_s)
             state = client.import_module(name, self._import_budget_s)
@@ -248,19 +217,6 @@ class Examination:
                 break
         self._run_lane("heavy", client, self._choice.python)
         return None
-
-    def _wished_imports(self) -> list[str]:
-        wishes: dict[str, None] = {}
-        for probe in self._order:
-            for name in self._expand(probe.imports):
-                wishes[name] = None
-        return list(wishes)
-
-    def _expand(self, imports: tuple[str, ...]) -> tuple[str, ...]:
-        model = self._model.heavy_imports if self._model else ()
-        return tuple(
-            name for wish in imports for name in (model if wish == MODEL_IMPORTS else (wish,))
-        )
 
     def _run_lane(self, lane: Lane, client: AgentClient | None, python: str) -> None:
         """Run the lane's probes one after another, with a new agent whenever one died."""
@@ -327,7 +283,7 @@ class Examination:
         return ""
 
     def _missing_import(self, probe: Probe) -> str:
-        for name in self._expand(probe.imports):
+        for name in imports_of(probe, self._model):
             state = self._imports.get(name)
             if state is None or state.status is not ProbeStatus.OK:
                 why = state.reason if state else "not tried"
@@ -347,7 +303,7 @@ class Examination:
         self, interpreter: dict[str, Any], reason: str = "", output: str = ""
     ) -> TargetFacts:
         version = interpreter.get("version", "")
-        if version and tuple(map(int, version.split(".")[:2])) < OLDEST_PYTHON:
+        if version and is_too_old(version):
             reason = too_old(version)
         return TargetFacts(
             python=self._choice.python,
@@ -358,54 +314,3 @@ class Examination:
             **{key: interpreter[key] for key in interpreter if key != "import_path"},
             import_path=tuple(interpreter.get("import_path", ())),
         )
-
-
-def lane_of(probe: Probe) -> Lane:
-    """Where a probe runs."""
-    if probe.where == "doctor":
-        return "doctor"
-    return "heavy" if probe.imports else "light"
-
-
-def too_old(version: str) -> str:
-    """The sentence for an interpreter below the floor."""
-    return f"Python {version} is older than 3.9, the oldest that can be examined"
-
-
-def why_unusable(python: str, death: AgentDied) -> str:
-    """The sentence for an interpreter that did not greet; asks it once more, for its version."""
-    if death.timed_out or death.never_started:
-        return f"the target interpreter does not run: {death}"
-    lines = death.output.split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    said = f"; the last that it printed: {last[:LAST_WORDS]}" if last else ""
-    version = ask_version(python)
-    if not version:
-        return f"{python} does not work as a Python interpreter: {death}{said}"
-    if tuple(map(int, version.split("."))) < OLDEST_PYTHON:
-        return too_old(version)
-    return f"the target interpreter does not run: {death}{said}"
-
-
-def in_order(wanted: Iterable[str], probes: Mapping[str, Probe]) -> list[str]:
-    """The wanted probes and their inputs, inputs first; GPU-heavy ones as late as possible.
-
-    Raises:
-        ValueError: a probe waits for itself.
-    """
-    order: list[str] = []
-    underway: set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in order or name not in probes:
-            return
-        if name in underway:
-            raise ValueError(f"probe {name} waits for itself")
-        underway.add(name)
-        for needed in probes[name].inputs:
-            visit(needed)
-        order.append(name)
-
-    for name in sorted(wanted, key=lambda name: (name in probes and probes[name].gpu, name)):
-        visit(name)
-    return order

@@ -21,7 +21,8 @@ from qvl_doctor.facts import (
 )
 from qvl_doctor.probe import Facts, Level, Probe
 from qvl_doctor.running.child import process_state
-from qvl_doctor.running.examine import Examination, in_order
+from qvl_doctor.running.examine import Examination
+from qvl_doctor.running.lanes import in_order
 from qvl_doctor.target import Choice
 
 PROBES = Path(__file__).with_name("lane_probes")

@@ -55,7 +55,9 @@ def check(program: Program) -> Iterator[Report]:
 def guarded(event: Named) -> bool:
     """Whether the program is prepared for the import to fail, or tries it after another failed."""
     words = ("version", "available", "hasattr", "getattr(", *(f"except {name}" for name in GUARDS))
-    return bool(event.catches & GUARDS) or any(
+    # Where the package is there and only the name is not, the error is another ImportError.
+    caught = GUARDS if event.name.count(".") > 1 else GUARDS - {"ModuleNotFoundError"}
+    return bool(event.catches & caught) or any(
         word in test for test in event.conditions for word in words
     )
 

@@ -16,6 +16,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
             ("4.57.1", "from transformers import Qwen2_5VLForConditionalGeneration  #!\n"),
             (
+                "4.56.2",
+                (
+                    "try:\n    from transformers import Qwen3VLForConditionalGeneration  #!\nexcept"
+                    " ModuleNotFoundError:\n    raise SystemExit('pip install transformers')\n"
+                ),
+            ),
+            (
                 "4.44.2",
                 (
                     "from transformers import (\n    AutoProcessor,\n   "

@@ -27,7 +27,10 @@ FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("qwen3_vl", re.compile(r"qwen[-_ ]?3[-_ ]{0,2}v[li1]|qwen[-_ ]?vl[-_ ]?3(?!\d)", re.ASCII)),
-    ("qwen3_5_moe", re.compile(r"qwen[-_ ]?3[-_.]5[-_ ]?moe", re.ASCII)),
+    (
+        "qwen3_5_moe",
+        re.compile(r"qwen[-_ ]?3[-_.]5(?:[-_ ]?moe|[-_ ]\d{2,3}b[-_ ]a\d{1,2}b)", re.ASCII),
+    ),
     ("qwen3_5", re.compile(r"qwen[-_ ]?3[-_.]5", re.ASCII)),
     ("qwen4_exp", re.compile(r"qwen[-_ ]?4[-_ ]?exp", re.ASCII)),
 )

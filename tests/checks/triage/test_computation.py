@@ -93,3 +93,27 @@ def test_fold_forgets_what_a_screenshot_loses() -> None:
         "Qwen2 5 VLForCondit\nionaIGeneration"
     )
     assert fold("CUDA out of memory") == fold("CUDA 0ut 0f mernory")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "billions"),
+    [(name, size) for name, family in knowledge().families.items() for size in family.sizes],
+)
+def test_every_published_size_is_inverted_with_its_own_numbers(
+    model_type: str, billions: str
+) -> None:
+    family = knowledge().families[model_type]
+    size = family.sizes[billions]
+    buffers = (
+        ("attn_output, _ = attention_interface(", family.vision_heads * 14308**2, 14308),
+        ("attn_output, attn_weights = attention_interface(", size.heads * 14001**2, 14001),
+        ("logits = self.lm_head(hidden_states)", size.vocab * 24001, 24001),
+    )
+    for frame, elements, count in buffers:
+        for width in (2, 4):
+            text = (
+                f"{size.label}\n    {frame}\nRuntimeError: DefaultCPUAllocator: can't allocate "
+                f"memory: you tried to allocate {elements * width} bytes."
+            )
+            [diagnosis, *_] = diagnose(text).diagnoses
+            assert count in diagnosis.computed.values(), (frame, width)

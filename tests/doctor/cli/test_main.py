@@ -70,11 +70,18 @@ def test_bad_input_is_exit_2_without_a_traceback(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_schema_accepts_a_real_report_and_refuses_another(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real report on this interpreter."""
+    folder = tmp_path_factory.mktemp("examined")
+    doctor("check", "--only", "versions", "--level", "quick", "--output", "out", cwd=folder)
+    return folder / "out"
+
+
+def test_the_schema_accepts_a_real_report_and_refuses_another(examined: Path) -> None:
     schema = json.loads(doctor("schema").stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
-    doctor("check", "--only", "versions", "--level", "quick", "--output", "out", cwd=tmp_path)
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    report = json.loads((examined / "report.json").read_text())
     jsonschema.validate(report, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**report, "verdict": "fine"}, schema)
@@ -95,11 +102,11 @@ def test_every_saved_fix_keeps_the_contract(tmp_path: Path) -> None:
             jsonschema.validate(damaged, schema)
 
 
-def test_judging_saved_facts_again_gives_the_same_findings(tmp_path: Path) -> None:
-    doctor("check", "--only", "versions", "--level", "quick", "--output", "one", cwd=tmp_path)
-    doctor("judge", "one/facts.json", "--output", "two", "--format", "json", cwd=tmp_path)
+def test_judging_saved_facts_again_gives_the_same_findings(examined: Path, tmp_path: Path) -> None:
+    facts = str(examined / "facts.json")
+    doctor("judge", facts, "--output", "two", "--format", "json", cwd=tmp_path)
     one, two = (
-        json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("one", "two")
+        json.loads((folder / "report.json").read_text()) for folder in (examined, tmp_path / "two")
     )
     assert json.dumps(one["findings"]) == json.dumps(two["findings"])
     assert one == two

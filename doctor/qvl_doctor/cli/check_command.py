@@ -50,7 +50,15 @@ STATING = ("image", "images", "video", "batch")
 @click.option("--only", multiple=True, metavar="ID", help="Only these topics, ids or patterns.")
 @click.option("--skip", multiple=True, metavar="ID", help="Without these topics, ids or patterns.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
-@click.option("--format", "formats", multiple=True, default=DEFAULT_FORMATS, show_default=True)
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAME",
+    multiple=True,
+    default=DEFAULT_FORMATS,
+    show_default=True,
+    help="html, json, md or terminal; repeat it for several.",
+)
 @click.option("--image", type=PIXELS, multiple=True, help="Workload: an image, as WIDTHxHEIGHT.")
 @click.option("--images", type=click.IntRange(0, 4096), default=1, help="Repeat --image N times.")
 @click.option(

@@ -17,7 +17,15 @@ from qvl_doctor.registry import Registry
 @click.command(name="judge")
 @click.argument("facts", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
-@click.option("--format", "formats", multiple=True, default=DEFAULT_FORMATS, show_default=True)
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAME",
+    multiple=True,
+    default=DEFAULT_FORMATS,
+    show_default=True,
+    help="html, json, md or terminal; repeat it for several.",
+)
 @policy_options
 def command(
     facts: Path,

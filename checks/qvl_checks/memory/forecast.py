@@ -36,8 +36,11 @@ class Forecast:
         workload: Mapping[str, Any],
         gpus: Sequence[Mapping[str, Any]],
         seconds: float,
+        *,
+        work_seconds: float | None = None,
     ) -> None:
-        """``gpus`` as from `gpus_of_run` or `gpus_of_machine`; ``seconds``: for all predictions."""
+        """``gpus`` as from `gpus_of_run` or `gpus_of_machine`; ``seconds``: for all predictions;
+        ``work_seconds``: of this process's own, so that a busy machine finds no less."""
         # Nothing here may wake a driver, or take memory on a card, through a lazy initialisation.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._model = model
@@ -55,7 +58,14 @@ class Forecast:
             "loading": "from_pretrained" if safetensors_bytes(model.get("path")) else "one_by_one",
         }
         self._deadline = time.monotonic() + seconds
+        self._work_deadline = time.process_time() + (work_seconds or seconds)
         self._known: dict[str, dict[str, Any]] = {}
+
+    @property
+    def seconds_left(self) -> float:
+        """For further predictions."""
+        work = self._work_deadline - time.process_time()
+        return min(self._deadline - time.monotonic(), work)
 
     def predict(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """What `qvl_checks.memory.trace.predict_probe:run` says of the changed workload.
@@ -68,7 +78,7 @@ class Forecast:
 
         key = repr(sorted(changes.items()))
         if key not in self._known:
-            if time.monotonic() > self._deadline:
+            if self.seconds_left <= 0:
                 raise OutOfTime
             workload = {**self._workload, **changes, **self._machine}
             workload["attention"] = argument(workload["attention"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
 from qvl_checks.memory.plan.request import Question
+from qvl_checks.memory.plan.tasks_probe import PATIENCE
 from qvl_doctor.errors import UsageError
 from qvl_doctor.facts import ProbeStatus
 from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted
@@ -22,7 +23,7 @@ MOST = 4
 TRACING = "torch._dynamo"
 """Imported by fake tensors at their first use; once here, for all tasks."""
 GRACE_S = 30.0
-"""Beyond the seconds that a task is given for predictions: the one under way may end."""
+"""Beyond the time that a task is given for predictions: the one under way may end."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -53,22 +54,22 @@ class Fleet:
         for agent in self._agents:
             agent.close()
 
-    def work(
-        self, question: Question, tasks: Iterable[str], seconds: float
-    ) -> dict[str, Callable[[], Part]]:
-        """Begin the tasks; each value waits for its task and tells how it ended.
+    def work(self, question: Question, tasks: Mapping[str, float]) -> dict[str, Callable[[], Part]]:
+        """Begin the tasks, each with its seconds of work; each value waits for its task and tells
+        how it ended.
 
         Raises (when waiting):
             UsageError: the interpreter cannot do it at all; the message says why.
             Interrupted: the user asked to stop.
         """
         return {
-            task: self._pool.submit(self._task, question, task, seconds).result for task in tasks
+            task: self._pool.submit(self._task, question, task, seconds).result
+            for task, seconds in tasks.items()
         }
 
     def _task(self, question: Question, task: str, seconds: float) -> Part:
         agent = self._agent(question)
-        record = agent.run(ENTRY, question.request(task, seconds), seconds + GRACE_S)
+        record = agent.run(ENTRY, question.request(task, seconds), PATIENCE * seconds + GRACE_S)
         if self._stop.is_set():
             raise Interrupted
         if record.status is not ProbeStatus.OK:

@@ -4,19 +4,20 @@ only: runs in the target."""
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from qvl_checks.memory.forecast import Forecast
+from qvl_checks.memory.forecast import Forecast, OutOfTime
 from qvl_checks.memory.pixels import limits
 from qvl_checks.memory.plan.search import Look, largest
 from qvl_checks.models.build import MERGE, make_config
 
 SMALLEST_SIDE = 4
 """Visual tokens per side of the smallest square image that is looked at."""
-SQUARES = (32, 2)
-"""Visual tokens per side of the first square that is looked at in earnest, and the growth from one
-to the next: four times as many patches."""
+AT_LEAST = "no time was left to look at more"
+NOTICED_S = 3.0
+"""From so many seconds of one prediction on, those of a larger one are foreseen."""
 TEXT_STEP = 64
 """Tokens; the longest prompt is found in steps of so many."""
 MOST_SIDE = 16_384
@@ -43,6 +44,10 @@ class Scale(NamedTuple):
     """Steps at which the search begins."""
     growth: int = 4
     """By which factor it goes up at most."""
+    power: int = 1
+    """Memory grows with this power of it."""
+    slack: float = 1 / 32
+    """Which part of the answer need not be known."""
 
     def found(self, steps: int | None) -> dict[str, Any]:
         """The answer for a number of steps; 0: not even the smallest fits."""
@@ -55,15 +60,15 @@ def largest_square(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, 
     """Pixels per side, when every image is a square of that size (one, if none is stated), as far
     as the processor makes them."""
     unit, most = _unit(request), processor_side(request)
-    scale = Scale(unit, SMALLEST_SIDE, most // unit, "the processor's max_pixels", *SQUARES)
-    return _searched(forecast, scale, lambda side: _squares(request, side))
+    scale = _square(unit, most // unit, "the processor's max_pixels")
+    return _searched(forecast, scale, lambda side: _squares(request, side), at_least=False)
 
 
 def largest_square_in_memory(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, Any]:
     """The same for what reaches the model, whatever the processor allows; and what it allows."""
     unit = _unit(request)
     bound = f"the search ends at {MOST_SIDE} px"
-    scale = Scale(unit, SMALLEST_SIDE, MOST_SIDE // unit, bound, *SQUARES)
+    scale = _square(unit, MOST_SIDE // unit, bound)
     found = _searched(forecast, scale, lambda side: {**_squares(request, side), "resize": False})
     return {**found, "processor": processor_side(request)}
 
@@ -116,8 +121,9 @@ def largest_batch(forecast: Forecast, request: Mapping[str, Any]) -> dict[str, A
     return _searched(forecast, scale, lambda prompts: {"batch": prompts})
 
 
+SQUARE = "largest_square_px"
 LIMITS = {
-    "largest_square_px": largest_square_in_memory,
+    SQUARE: largest_square_in_memory,
     "most_images": most_images,
     "longest_video_frames": longest_video,
     "longest_text_tokens": longest_text,
@@ -130,13 +136,46 @@ def margin(devices: Any) -> int:
     return min(int(one["usable_bytes"]) - int(one["peak_allocated_bytes"]) for one in devices)
 
 
-def _searched(forecast: Forecast, scale: Scale, changed: Any) -> dict[str, Any]:
+def _searched(
+    forecast: Forecast, scale: Scale, changed: Any, *, at_least: bool = True
+) -> dict[str, Any]:
+    """``at_least``: what is known to fit is an answer, too, when time runs out."""
+    cost, dearest, fitting = 0.0, 0, 0
+
     def look(steps: int) -> Look:
+        nonlocal cost, dearest, fitting
+        foreseen = cost * (steps / max(dearest, 1)) ** scale.power
+        if cost > NOTICED_S and foreseen > forecast.seconds_left:
+            raise OutOfTime
+        began = time.process_time()
         prediction = forecast.predict(changed(steps * scale.step))
+        if steps > dearest:
+            cost, dearest = time.process_time() - began, steps
+        if prediction["fits"]:
+            fitting = max(fitting, steps)
         return Look(bool(prediction["fits"]), margin(prediction["devices"]))
 
-    steps = largest(look, scale.smallest, scale.most, begin=scale.begin, growth=scale.growth)
+    try:
+        steps = largest(
+            look,
+            scale.smallest,
+            scale.most,
+            begin=scale.begin,
+            growth=scale.growth,
+            power=scale.power,
+            slack=scale.slack,
+        )
+    except OutOfTime:
+        if not fitting or not at_least:
+            raise
+        return {"value": fitting * scale.step, "bound": AT_LEAST}
     return scale.found(steps)
+
+
+def _square(unit: int, most: int, bound: str) -> Scale:
+    """The side of a square in visual tokens, to the last one. In earnest it begins at 32, and twice
+    the side are four times as many patches."""
+    return Scale(unit, SMALLEST_SIDE, most, bound, begin=32, growth=2, power=2, slack=0.0)
 
 
 def _squares(request: Mapping[str, Any], side: int) -> dict[str, Any]:

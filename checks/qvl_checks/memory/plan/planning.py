@@ -11,15 +11,18 @@ from qvl_checks.memory.placement import PLANNED
 from qvl_checks.memory.plan import answer
 from qvl_checks.memory.plan.answer import Cure, Device, Plan
 from qvl_checks.memory.plan.fleet import Fleet, Part
-from qvl_checks.memory.plan.limits import LIMITS
+from qvl_checks.memory.plan.limits import LIMITS, SQUARE
 from qvl_checks.memory.plan.loading_code import code, summary
 from qvl_checks.memory.plan.request import Question
 from qvl_checks.memory.plan.tasks_probe import CURES, STATED
 from qvl_doctor.errors import EXIT_INCOMPLETE, DoctorError
 
 STATED_SECONDS = 120.0
-SEARCH_SECONDS = 120.0
-"""For the predictions of each limit, and of the cures; several run at once."""
+SQUARE_SECONDS = 40.0
+LIMIT_SECONDS = 15.0
+CURES_SECONDS = 45.0
+"""Of work for the predictions of each; several run at once, so that a plan takes a minute on two
+cores."""
 
 
 class Unpredicted(DoctorError):
@@ -37,8 +40,10 @@ def make_plan(
         Unpredicted: there is no prediction; the message says why.
     """
     say("predicting the workload as stated")
-    wanted = [STATED, *(LIMITS if searched else ())]
-    waiting = fleet.work(question, wanted, STATED_SECONDS if not searched else SEARCH_SECONDS)
+    wanted = {STATED: STATED_SECONDS}
+    if searched:
+        wanted |= dict.fromkeys(LIMITS, LIMIT_SECONDS) | {SQUARE: SQUARE_SECONDS}
+    waiting = fleet.work(question, wanted)
     stated = waiting[STATED]()
     if stated.status != "done":
         raise Unpredicted(f"this cannot be predicted: {stated.reason}")
@@ -46,7 +51,7 @@ def make_plan(
     fits = bool(prediction["fits"])
     if searched and not fits:
         say("searching for the smallest change that makes it fit")
-        waiting.update(fleet.work(question, [CURES], SEARCH_SECONDS))
+        waiting.update(fleet.work(question, {CURES: CURES_SECONDS}))
     if searched:
         say("searching for the largest image, prompt, video and batch that still fit")
     parts = {name: wait() for name, wait in waiting.items()}

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+EARLIER = 16
+"""Which part of the way to the crossing is left out."""
+
 
 class Look(NamedTuple):
     """What one prediction says."""
@@ -16,27 +19,36 @@ class Look(NamedTuple):
 
 
 def largest(
-    look: Callable[[int], Look], low: int, high: int, *, begin: int = 2, growth: int = 4
+    look: Callable[[int], Look],
+    low: int,
+    high: int,
+    *,
+    begin: int = 2,
+    growth: int = 4,
+    power: int = 1,
+    slack: float = 0.0,
 ) -> int | None:
     """The largest number from ``low`` to ``high`` that fits; None: not even ``low`` does.
 
-    Memory grows with the number, by and large evenly, so the next one to look at is computed from
-    what is left; every second one halves the range instead, which bounds their count. After
-    ``low``, the first look is at ``begin``; none is at more than ``growth`` times a number that is
-    known to fit, because predicting far too large a workload takes long.
+    Memory grows by and large evenly with the number's ``power``, so the next one to look at is
+    computed from what is left; every second one halves the range instead, which bounds their count.
+    After ``low``, the first look is at ``begin``; none is at more than ``growth`` times a number
+    that is known to fit, because predicting far too large a workload takes long. With ``slack`` the
+    answer may be too small by that part of it.
     """
     first = look(low)
     if not first.fits:
         return None
     if low == high:
         return low
-    good, bad = _bracket(look, (low, first), min(max(begin, low + 1), high), growth, high)
+    begin = min(max(begin, low + 1), high)
+    good, bad = _bracket(look, (low, first), begin, growth, high, power)
     if bad is None:
         return good[0]
     halve = False
-    while bad[0] - good[0] > 1:
+    while bad[0] - good[0] > max(1, slack * good[0]):
         middle = (good[0] + bad[0]) // 2
-        place = middle if halve or bad[1].margin >= 0 else _crossing(good, bad)
+        place = middle if halve or bad[1].margin >= 0 else _crossing(good, bad, power)
         found = look(place)
         if found.fits:
             good = place, found
@@ -50,7 +62,7 @@ Point = tuple[int, Look]
 
 
 def _bracket(
-    look: Callable[[int], Look], good: Point, place: int, growth: int, high: int
+    look: Callable[[int], Look], good: Point, place: int, growth: int, high: int, power: int
 ) -> tuple[Point, Point | None]:
     """A number that fits and a larger one that does not; None for that: ``high`` fits."""
     while True:
@@ -59,15 +71,20 @@ def _bracket(
             return good, (place, found)
         if place == high:
             return (place, found), None
-        each = (good[1].margin - found.margin) / (place - good[0])
+        each = (good[1].margin - found.margin) / (place**power - good[0] ** power)
         good = place, found
-        reach = growth * place if each <= 0 else place + int(found.margin / each) + 1
+        reach = growth * place
+        if each > 0:
+            reach = int((place**power + max(found.margin, 0) / each) ** (1 / power)) + 1
         # What grows faster than evenly is caught at once, what grows in jumps soon after.
         place = min(max(reach, place + 1), growth * place, high)
 
 
-def _crossing(good: Point, bad: Point) -> int:
-    """Where a straight line between the two has used up the margin; strictly between them."""
+def _crossing(good: Point, bad: Point, power: int) -> int:
+    """Where a straight line between the two has used up the margin, a little earlier because a
+    fragmented allocator does not use up all of it; strictly between them."""
     have, lack = good[1].margin, -bad[1].margin
-    place = good[0] + (bad[0] - good[0]) * have // max(have + lack, 1)
+    low, high = good[0] ** power, bad[0] ** power
+    crossing = int((low + (high - low) * have / max(have + lack, 1)) ** (1 / power))
+    place = crossing - (crossing - good[0]) // EARLIER
     return min(max(place, good[0] + 1), bad[0] - 1)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qvl_checks.memory.plan.answer import Cure, Device, Limits, Plan
+from qvl_checks.memory.plan.limits import AT_LEAST
 
 GIB = 2**30
 ROWS: tuple[tuple[str, Callable[[Device], int]], ...] = (
@@ -146,6 +147,8 @@ def _show_limits(limits: Limits, console: Console) -> None:
         else:
             bound = limits.bound_by.get(name)
             ending = f"  (more is forbidden by {bound})" if bound else ""
+            if bound == AT_LEAST:
+                ending = f"  or more ({AT_LEAST})"
             made = limits.processor_square_px if name == "largest_square_px" else None
             if made is not None and value > made:
                 ending = f"  (the processor scales down whatever is larger than {made})"

@@ -22,7 +22,7 @@ class Storages:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._known: dict[int, tuple[Optional[int], Any]] = {}
+        self._known: dict[int, tuple[list[int], Any]] = {}
 
     def see(self, tensor: Any) -> None:
         """A tensor has appeared; views of known storages change nothing."""
@@ -34,28 +34,32 @@ class Storages:
             return
         dtype = str(tensor.dtype).replace("torch.", "")
         number = self.ledger.allocate(str(tensor.device), storage.nbytes(), tensor.shape, dtype)
-        self._known[key] = number, weakref.ref(storage, lambda _: self._gone(key))
+        self._known[key] = [number], weakref.ref(storage, lambda _: self._gone(key))
 
     def adopt(self, tensor: Any, number: int) -> None:
-        """A tensor's storage is a block that the ledger already has."""
+        """A tensor's storage is a block that the ledger already has; called again, one that stands
+        for several."""
         storage = tensor.untyped_storage()
         key = storage._cdata
-        self._known[key] = number, weakref.ref(storage, lambda _: self._gone(key))
+        if key in self._known:
+            self._known[key][0].append(number)
+        else:
+            self._known[key] = [number], weakref.ref(storage, lambda _: self._gone(key))
 
     def ignore(self, tensor: Any) -> None:
         """Never book this tensor's storage: a weight, which is accounted for elsewhere."""
         storage = tensor.untyped_storage()
-        self._known[storage._cdata] = None, storage
+        self._known[storage._cdata] = [], storage
 
     def rebook(self, tensor: Any, kind: str) -> None:
         """A tensor's storage turned out to be of this kind."""
-        known = self._known.get(tensor.untyped_storage()._cdata)
-        if known is not None and known[0] is not None:
-            self.ledger.rebook(known[0], kind)
+        numbers, _ = self._known.get(tensor.untyped_storage()._cdata, ([], None))
+        for number in numbers:
+            self.ledger.rebook(number, kind)
 
     def _gone(self, key: int) -> None:
-        number, _ = self._known.pop(key)
-        if number is not None:
+        numbers, _ = self._known.pop(key)
+        for number in numbers:
             self.ledger.free(number)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from qvl_checks.memory.trace.ledger import Ledger
 from qvl_checks.memory.trace.operators import Storages, operators
 from qvl_checks.memory.trace.python_level import PythonLevel
+from qvl_checks.memory.trace.repeats import equal_pieces
 from qvl_checks.memory.trace.sdpa import Sdpa
 from qvl_checks.memory.trace.shadows import shadow_of
 from qvl_checks.memory.trace.workspace import Workspaces
@@ -91,6 +92,7 @@ def _functions(torch: Any, python_level: PythonLevel, sdpa: Sdpa) -> Any:
     from torch.overrides import TorchFunctionMode
 
     attention = torch.nn.functional.scaled_dot_product_attention
+    splits = (torch.split, torch.Tensor.split)
 
     class Functions(TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(
@@ -99,6 +101,10 @@ def _functions(torch: Any, python_level: PythonLevel, sdpa: Sdpa) -> Any:
             kwargs = kwargs or {}
             if func is attention and args[0].device.type == "cuda":
                 return sdpa(*args, **kwargs)
+            if func in splits and set(kwargs) <= {"dim"}:
+                pieces = equal_pieces(*args, **kwargs)
+                if pieces is not None:
+                    return pieces
             replacement = python_level.replacement(func, args, kwargs)
             if replacement is not None:
                 return replacement(*args, **kwargs)

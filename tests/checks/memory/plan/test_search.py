@@ -61,6 +61,25 @@ def test_few_looks_are_enough(each: int, power: int) -> None:
     assert len(card.seen) <= 30
 
 
+def test_where_memory_grows_with_the_square_the_power_looks_less_far() -> None:
+    def farthest(power: int) -> float:
+        card = Card(lambda side: 5 * GIB + 60_000 * side**2, 24 * GIB)
+        found = largest(card.look, 4, 2000, begin=32, growth=2, power=power)
+        assert found is not None and found == card.answer(4, 2000)
+        return max(card.seen) / found
+
+    assert farthest(2) < 1.05 < farthest(1)
+
+
+def test_with_slack_the_answer_is_nearly_the_largest() -> None:
+    card = Card(lambda count: 5 * GIB + 20_000 * count, 24 * GIB, waste=GIB // 3)
+    exact = card.answer(1, 2_000_000)
+    assert exact is not None
+    found = largest(card.look, 1, 2_000_000, slack=1 / 32)
+    assert found is not None and exact / 1.04 <= found <= exact
+    assert len(card.seen) < 20
+
+
 def test_nothing_fits() -> None:
     assert largest(Card(lambda count: 2, 1).look, 1, 5) is None
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from pathlib import Path
 from typing import Any
 
 from qvl_checks.memory.cards import NoCards, Refused
 from qvl_checks.memory.workload_run import WorkloadRun
+
+PIECE = 1 << 17
+HOARD: list[bytearray] = []
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +48,12 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def limit_address_space(room: int) -> None:
-    """Let this process map at most ``room`` bytes more than it has now."""
+    """Let this process take at most ``room`` bytes more than it has now."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft = pages * resource.getpagesize() + room
-    resource.setrlimit(resource.RLIMIT_AS, (soft, resource.RLIM_INFINITY))
+    now = pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now, resource.RLIM_INFINITY))
+    # What the heap has free is mapped already, and no limit would be felt before it is used up.
+    with contextlib.suppress(MemoryError):
+        while True:
+            HOARD.append(bytearray(PIECE))
+    resource.setrlimit(resource.RLIMIT_AS, (now + room, resource.RLIM_INFINITY))

@@ -20,7 +20,6 @@ OPTIONAL: dict[str, str] = {
     "awq": "autoawq",
     "compressed_tensors": "compressed-tensors",
     "hqq": "hqq",
-    "sentencepiece": "sentencepiece",
     "einops": "einops",
     "safetensors": "safetensors",
     "librosa": "librosa",

@@ -147,6 +147,13 @@ def test_without_home_and_with_a_dead_temporary_folder(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists(), done.stderr
 
 
+def signals_as_at_a_prompt() -> None:
+    """Tests that were started in the background, or by nohup, have these ignored, and a child
+    inherits that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     "numbers",
     [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 5],
@@ -165,8 +172,7 @@ def test_stopping_ends_the_children_and_writes_what_is_known(
         env={**os.environ, "PYTHONPATH": str(tmp_path / "path")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell that starts the tests in the background has SIGINT ignored, which is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        preexec_fn=signals_as_at_a_prompt,
     )
     for _ in range(400):
         if marker.exists() and marker.read_text():
@@ -192,6 +198,7 @@ def test_a_terminal_that_closes_stops_the_run_in_order(tmp_path: Path) -> None:
     terminal, ours = pty.openpty()
 
     def take_terminal() -> None:
+        signals_as_at_a_prompt()
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

@@ -103,6 +103,7 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
     } - {aten.empty.memory_format}
 
     booleans = (torch.bool, torch.uint8)
+    grouped: Any = getattr(getattr(aten, "_grouped_mm", None), "default", None)
 
     class Operators(TorchDispatchMode):  # type: ignore[misc]
         def fake(self, values: Any, device: Any) -> Any:
@@ -199,6 +200,13 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
                 return aten.empty.memory_format(
                     list(hollow.shape), dtype=hollow.dtype, device=device
                 )
+            if func is grouped and args[0].dtype != torch.bfloat16:
+                # The operator takes other dtypes from torch 2.9 on, what computes its shape none.
+                with _disable_current_modes():
+                    hollow = func(*tree_map(_on_meta_in_bf16, args))
+                return aten.empty.memory_format(
+                    list(hollow.shape), dtype=args[0].dtype, device=device
+                )
             return func(*args, **kwargs)
 
         def _without_masks(
@@ -246,6 +254,14 @@ def operators(torch: Any, fake_mode: Any, storages: Storages, workspaces: Any) -
         if isinstance(value, torch.Tensor):
             return torch.empty(value.shape, dtype=value.dtype, device="meta")
         return value
+
+    def _on_meta_in_bf16(value: Any) -> Any:
+        hollow = _on_meta(value)
+        if isinstance(hollow, torch.Tensor) and hollow.is_floating_point():
+            return torch.empty_strided(
+                value.shape, value.stride(), dtype=torch.bfloat16, device="meta"
+            )
+        return hollow
 
     return Operators()
 

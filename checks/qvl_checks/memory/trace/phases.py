@@ -40,12 +40,16 @@ class Follower:
             module.register_forward_pre_hook(self._entering(name, stack, index))
             module.register_forward_hook(self._leaving(last))
 
-    def follow_cache(self, torch: Any, replaced: Replacements) -> None:
-        """Book what a cache keeps as such, whatever operator made it."""
+    def follow_cache(self, torch: Any, modeling: Any, replaced: Replacements) -> None:
+        """Book what a cache keeps as such, whatever operator made it; some modeling modules (those
+        of Qwen3.5 up to 5.4) bring a class of their own."""
         from transformers import cache_utils
 
-        for owner in list(vars(cache_utils).values()):
-            if isinstance(owner, type) and "update" in vars(owner):
+        own = [one for one in vars(modeling).values() if isinstance(one, type)]
+        own = [one for one in own if one.__name__.endswith("Cache")]
+        known = [one for one in vars(cache_utils).values() if isinstance(one, type)]
+        for owner in {*known, *own}:
+            if "update" in vars(owner):
                 kept = self._keeping(torch, vars(owner)["update"])
                 replaced.attribute(owner, "update", kept)
 

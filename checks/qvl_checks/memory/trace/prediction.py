@@ -173,11 +173,11 @@ def _trace(
         without_streams(torch, replaced)
     passes = prefills(work, tensors["input_ids"].shape[1])
     follower = Follower(ledger, run.storages, passes)
-    follower.follow_cache(torch, replaced)
+    modeling = sys.modules[type(model).__module__]
+    follower.follow_cache(torch, modeling, replaced)
     if placement.spread:
         spreading.install(run, model, placement, stacks, replaced)
     follower.follow(model)
-    modeling = sys.modules[type(model).__module__]
     registry = getattr(sys.modules["transformers.modeling_utils"], "ALL_ATTENTION_FUNCTIONS", None)
     Repeats(run).install(modeling, registry, replaced)
     ledger.begin(TEXT)

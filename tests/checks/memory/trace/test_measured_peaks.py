@@ -266,6 +266,18 @@ def test_a_square_of_patches_is_the_largest_tensor_of_eager_attention(
     assert ".attn" in card["peak_module"]
 
 
+def test_experts_in_float16_take_what_they_take_in_bfloat16(target: SharedAgent) -> None:
+    def card(dtype: str) -> dict[str, Any]:
+        stated = {"images": [(560, 560)], "dtype": dtype}
+        found: dict[str, Any] = predict(target, "Qwen3-VL-30B-A3B", **stated)["devices"][0]
+        return found
+
+    half, brain, full = card("float16"), card("bfloat16"), card("float32")
+    assert half["peak_allocated_bytes"] == brain["peak_allocated_bytes"]
+    # Buffers (rotary frequencies) are float32 anyway.
+    assert full["weights_bytes"] == pytest.approx(2 * brain["weights_bytes"], rel=1e-4)
+
+
 def test_sub_models_have_their_own_attention(target: SharedAgent) -> None:
     mixed = {"text_config": "eager", "vision_config": "sdpa"}
     card = predict(target, "Qwen2.5-VL-7B", images=[DEMO], attention=mixed)["devices"][0]

@@ -203,7 +203,8 @@ def _unwrapped(lines: Lines) -> Lines:
     least a quarter of all that are not short, have exactly that width.
     """
     widest = max((len(line.text) for line in lines), default=0)
-    full = sum(len(line.text) == widest for line in lines)
+    # What several ranks print alike is as wide as itself.
+    full = len({line.text for line in lines if len(line.text) == widest})
     if (
         not 40 <= widest <= 240
         or full < 2

@@ -15,7 +15,7 @@ Variation = Callable[[str, random.Random], str]
 _NOISE = (
     "Loading checkpoint shards: 100%|██████████| 5/5 [00:08<00:00,  1.64s/it]",
     "2025-06-11 03:12:45.123 INFO  starting worker 3",
-    "Setting `pad_token_id` to `eos_token_id`:151645 for open-end generation.",
+    "Setting `pad_token_id` to `eos_token_id`:2 for open-end generation.",
     "/usr/lib/python3.10/asyncio/events.py:80: DeprecationWarning: There is no current event loop",
     "wandb: Currently logged in as: someone",
     "  0%|          | 0/1000 [00:00<?, ?it/s]",

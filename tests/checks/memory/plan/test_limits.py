@@ -61,6 +61,5 @@ def test_without_any_time_there_is_no_answer() -> None:
 
 
 def test_the_square_that_is_run_afterwards_is_known_for_sure_or_not_at_all() -> None:
-    pytest.importorskip("transformers")
     with pytest.raises(OutOfTime):
         largest_square(Forecast(3), REQUEST)  # type: ignore[arg-type]

@@ -211,25 +211,22 @@ def test_chunks_of_the_prompt_take_less(target: SharedAgent) -> None:
     assert before - after > 10 * 16 * 4000 * 3000
 
 
+def squares_fit(
+    target: SharedAgent, model: str, attention: str, sides: tuple[int, int], cap: dict[str, int]
+) -> list[bool]:
+    """Whether one square image of each side (pixels) is predicted to fit on this card."""
+    stated = {"attention": attention, "resize": False, "loading": "one_by_one", "gpus": [cap]}
+    return [predict(target, model, images=[(side, side)], **stated)["fits"] for side in sides]
+
+
 @pytest.mark.parametrize("row", BOUNDARIES, ids=lambda row: f"{row['model']}-{row['attn']}")
 def test_the_largest_square_image_under_a_cap(target: SharedAgent, row: dict[str, Any]) -> None:
     """Within one merge step of the measured one; the cap held torch's own memory."""
     if release(predict(target, "Qwen2-VL-2B")) != (5, 17):
         pytest.skip("measured with transformers 5.17")
-    cap = [{"capacity_bytes": int(row["cap_gib"] * GIB), "context_bytes": 0}]
-    fits = [
-        predict(
-            target,
-            row["model"],
-            images=[(side, side)],
-            attention=row["attn"],
-            resize=False,
-            loading="one_by_one",
-            gpus=cap,
-        )["fits"]
-        for side in (row["largest_side_px"] - 28, row["first_oom"] + 28)
-    ]
-    assert fits == [True, False]
+    cap = {"capacity_bytes": int(row["cap_gib"] * GIB), "context_bytes": 0}
+    sides = (row["largest_side_px"] - 28, row["first_oom"] + 28)
+    assert squares_fit(target, row["model"], row["attn"], sides, cap) == [True, False]
 
 
 @pytest.mark.parametrize("row", MEASURED_H200["boundaries"], ids=name_of)
@@ -240,20 +237,9 @@ def test_the_largest_square_image_beside_a_context(
     if installed != row["transformers"]:
         pytest.skip(f"measured with transformers {row['transformers']}")
     step = row["first_failing_px"] - row["largest_side_px"]
-    cap = [{"capacity_bytes": row["cap_bytes"], "context_bytes": row["context_bytes"][0]}]
-    fits = [
-        predict(
-            target,
-            row["model"],
-            images=[(side, side)],
-            attention=row["attention"],
-            resize=False,
-            loading="one_by_one",
-            gpus=cap,
-        )["fits"]
-        for side in (row["largest_side_px"] - step, row["first_failing_px"] + step)
-    ]
-    assert fits == [True, False]
+    cap = {"capacity_bytes": row["cap_bytes"], "context_bytes": row["context_bytes"][0]}
+    sides = (row["largest_side_px"] - step, row["first_failing_px"] + step)
+    assert squares_fit(target, row["model"], row["attention"], sides, cap) == [True, False]
 
 
 def test_a_square_of_patches_is_the_largest_tensor_of_eager_attention(

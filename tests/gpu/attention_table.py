@@ -75,7 +75,7 @@ def main() -> None:
             f"largest error {error}  {line.times} x float32 logits{worse}"
         )
     for title, rows in (
-        ("does not run", facts.missing),
+        ("does not run", {**facts.missing, **facts.unusable}),
         ("ended", facts.ended),
         ("cut short", facts.cut_short),
         ("not checked", facts.not_checked),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from qvl_checks.attention.cure import NAME as CURE
 from qvl_checks.attention.numerics_facts import Input, NumericsFacts, NumericsRow
 from qvl_checks.attention.numerics_verdict import as_good
+from qvl_checks.attention.tower_functions import FLASH
 from qvl_doctor.findings import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,7 +19,6 @@ from attention_table import judged, table
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(400)]
 
-FLASH = "flash_attention_2"
 KNOWN_TO_RUN = (CURE, "sdpa", "sdpa:mask", "sdpa:math", "sdpa:flash", "sdpa:efficient")
 
 
@@ -77,13 +76,14 @@ def test_the_others_stay_at_the_noise_floor(
         assert as_good(given, row), (given, row)
 
 
-def test_flash_attention_2_gives_what_float32_logits_give(facts: NumericsFacts) -> None:
-    if importlib.util.find_spec("flash_attn") is None:
-        pytest.skip("flash-attn is not installed")
-    assert FLASH in facts.origins, facts.not_checked
+@pytest.mark.parametrize("name", FLASH)
+def test_flash_attention_gives_what_float32_logits_give(facts: NumericsFacts, name: str) -> None:
+    if name in facts.not_checked:
+        pytest.skip(facts.not_checked[name])
+    assert name in facts.origins, facts.unusable
     for dtype, tolerance in (("bfloat16", 0.006), ("float16", 0.0015)):
         for tower in ("text", "vision"):
-            measured = rows(facts, FLASH, dtype, tower)
+            measured = rows(facts, name, dtype, tower)
             assert measured, facts.missing
             for given, row in measured:
                 assert as_good(given, row), (given, row)
@@ -91,7 +91,7 @@ def test_flash_attention_2_gives_what_float32_logits_give(facts: NumericsFacts) 
 
 
 def test_what_storing_the_keys_loses_nobody_gives_back(facts: NumericsFacts) -> None:
-    for name in ("sdpa", CURE, FLASH):
+    for name in ("sdpa", CURE, *FLASH):
         for given, row in rows(facts, name, "bfloat16"):
             if given.content and given.offset >= 256:
                 assert (given.storing_error or 0) > 0.1

@@ -90,6 +90,7 @@ def _unmeasured_words(facts: NumericsFacts, lines: list[Summary]) -> str:
         for name in facts.origins
         if name not in measured
     }
+    reasons.update(facts.unusable)
     parts = [f"{name} ({why[:200]})" if why else name for name, why in reasons.items()]
     return f"Installed, but not measured: {'; '.join(parts)}." if parts else ""
 
@@ -187,7 +188,7 @@ def _evidence(facts: NumericsFacts, lines: list[Summary]) -> dict[str, Any]:
             for line in lines
         ],
         "origins": facts.origins,
-        "does_not_run": facts.missing,
+        "does_not_run": {**facts.missing, **facts.unusable},
         "ended": {name: one.status for name, one in facts.ended.items()},
         "cut_short": facts.cut_short,
         "not_checked": facts.not_checked,

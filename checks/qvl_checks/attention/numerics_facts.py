@@ -76,12 +76,14 @@ class NumericsFacts(Facts):
     """Implementation -> whose code was called."""
     missing: dict[str, str] = {}
     """"implementation tower layout dtype width" -> why it does not run here."""
+    unusable: dict[str, str] = {}
+    """Implementation -> why nothing of it could be run although it is installed."""
     ended: dict[str, Ended] = {}
     """Implementation -> how it ended its process."""
     cut_short: dict[str, str] = {}
     """Implementation -> how much was measured in its time."""
     not_checked: dict[str, str] = {}
-    """Implementation -> why nothing of it was run."""
+    """Implementation -> why nothing of it was tried."""
 
     def of(self, implementation: str) -> tuple[tuple[Input, NumericsRow], ...]:
         """What was measured of one implementation, with the inputs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import math
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from qvl_checks.attention import hub_kernels, tower_functions, tower_inputs
 from qvl_checks.attention.drift_probe import head_width, pick_device
-from qvl_checks.attention.tower_functions import FLASH, MASKED, TORCH, Implementation
+from qvl_checks.attention.tower_functions import DISTRIBUTIONS, FLASH, MASKED, TORCH, Implementation
 from qvl_checks.attention.tower_inputs import FULL, TEXT, VISION, WINDOWED, Case
 from qvl_checks.host.guarded import reason_of
 from qvl_checks.host.isolated import isolated
@@ -47,6 +48,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         "origins": {},
         "rows": [],
         "missing": {},
+        "unusable": {},
         "cut_short": {},
         "ended": {},
     }
@@ -60,7 +62,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         if outcome["status"] == "ok":
             merge(facts, outcome["data"])
         elif outcome["status"] == "raised":
-            facts["not_checked"][group] = outcome["reason"][:400]
+            where = "not_checked" if group.startswith(TORCH) else "unusable"
+            facts[where][group] = outcome["reason"][:400]
         elif group == TORCH:
             # Which one it was shows when each is alone.
             names = isolated(partial(names_of, request), hard)
@@ -75,7 +78,7 @@ def groups_of() -> tuple[list[str], dict[str, str]]:
     """What to measure, and what cannot be found here; nothing is imported."""
     groups, absent = [TORCH], {}
     for name, modules in FLASH.items():
-        if any(present(module) for module in modules):
+        if any(present(module) for module in modules) and owned(name):
             groups.append(name)
         else:
             absent[name] = f"{modules[0]} is not installed"
@@ -97,6 +100,18 @@ def present(module: str) -> bool:
     folders = found.submodule_search_locations or ()
     finder = importlib.machinery.PathFinder()
     return finder.find_spec(module, list(folders)) is not None
+
+
+def owned(name: str) -> bool:
+    """Whether the code is of this generation: FlashAttention 2 ships parts of the fourth under
+    the same name, which need what only the distribution of the fourth brings."""
+    if name not in DISTRIBUTIONS:
+        return True
+    try:
+        importlib.metadata.distribution(DISTRIBUTIONS[name])
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def merge(facts: dict[str, Any], data: dict[str, Any]) -> None:

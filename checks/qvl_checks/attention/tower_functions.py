@@ -45,6 +45,8 @@ FLASH = {
     "flash_attention_4": ("flash_attn.cute",),
 }
 """Implementation -> modules that may hold it."""
+DISTRIBUTIONS = {"flash_attention_4": "flash-attn-4"}
+"""Implementation -> the distribution without which the modules are another's."""
 MASKED = "sdpa:mask"
 """One call with a dense mask in place of one call per window, as transformers up to 4.53 does."""
 

@@ -66,7 +66,7 @@ ATTENTION_FLASH_ATTN_KERNEL = Probe(
     title="imports flash-attn and checks its kernels",
     facts=FlashAttnKernelFacts,
     entry="qvl_checks.attention.flash_attn_kernel_probe:run",
-    budget_s=200,
+    budget_s=280,
     imports=("torch",),
     gpu=True,
 )

@@ -26,39 +26,57 @@ LENGTHS = (77, 256, 179)
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Both in forks of their own, because a wrong binary may end the process."""
     torch = importlib.import_module("torch")
-    modules = {name: _imported(name) for name in MODULES}
-    usable = [name for name in MODULES if modules[name]["status"] == "ok"]
-    # Counting does not initialise CUDA, so the fork below can still use it.
+    # Counting does not initialise CUDA, so the forks below can still use it.
     cuda = torch.backends.cuda.is_built() and torch.cuda.device_count() > 0
-    facts: dict[str, Any] = {"modules": modules, "cuda": cuda, "ran": False, "rows": []}
+    facts: dict[str, Any] = {"modules": {}, "cuda": cuda, "ran": False, "rows": []}
+    for name in MODULES:
+        module, kernels = _tried(name, cuda and not facts["ran"])
+        facts["modules"][name] = module
+        if kernels:
+            facts.update(kernels, ran=True, kernel_module=name)
     if not cuda:
-        return {**facts, "not_run_because": NO_CUDA}
-    if not usable:
-        return {**facts, "not_run_because": "no flash-attention module could be imported"}
-    outcome = isolated(lambda: compared(usable[0], "cuda"), KERNEL_S)
-    if outcome["status"] != "ok":
-        return {
-            **facts,
-            "ran": True,
-            "kernel_status": outcome["status"],
-            "kernel_error": outcome["reason"],
-        }
-    return {
-        **facts,
-        "ran": True,
-        "kernel_status": "ok",
-        "kernel_module": usable[0],
-        "rows": outcome["data"],
-    }
+        facts["not_run_because"] = NO_CUDA
+    elif not facts["ran"]:
+        facts["not_run_because"] = "no flash-attention module could be imported"
+    return facts
 
 
-def _imported(name: str) -> dict[str, Any]:
+def _tried(name: str, cuda: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What importing the module did, and what its kernels did where there is a GPU for them.
+
+    One child does both; only where it fails a second one tells which of them it was.
+    """
+    if not cuda:
+        return _imported(name), {}
+    found = _absent(name)
+    if found is not None:
+        return found, {}
+    outcome = isolated(lambda: {**_described(name), "rows": compared(name, "cuda")}, KERNEL_S)
+    if outcome["status"] == "ok":
+        data = outcome["data"]
+        kernels = {"kernel_status": "ok", "rows": data.pop("rows")}
+        return {"status": "ok", **data}, kernels
+    module = _imported(name)
+    if module["status"] != "ok":
+        return module, {}
+    return module, {"kernel_status": outcome["status"], "kernel_error": outcome["reason"]}
+
+
+def _absent(name: str) -> dict[str, Any] | None:
+    """Why there is nothing to import; None: there is."""
     try:
         found = importlib.util.find_spec(name)
     except Exception as error:
         return {"status": "raised", "reason": reason_of(error)}
     if found is None or found.origin is None:  # nothing, or a folder without code
         return {"status": "absent"}
+    return None
+
+
+def _imported(name: str) -> dict[str, Any]:
+    absent = _absent(name)
+    if absent is not None:
+        return absent
     outcome = isolated(lambda: _described(name), IMPORT_S)
     return {**outcome.pop("data", {}), **outcome}
 

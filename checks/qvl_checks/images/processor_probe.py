@@ -35,7 +35,8 @@ EXTREMES = ((4200, 20), (400, 20))
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """The rows of the model's own folder, else those of the two published styles."""
+    """The rows of the model's own folder, else those of its family's published style, at the deep
+    level of both styles."""
     transformers = importlib.import_module("transformers")
     facts: dict[str, Any] = {
         "transformers": str(transformers.__version__),
@@ -51,7 +52,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         return {**facts, "reason": f"the image processors cannot be imported: {reason_of(error)}"}
     model = request.get("model") or {}
     with tempfile.TemporaryDirectory(prefix="qvl-doctor-") as scratch:
-        folders = _folders(model, Path(scratch), int(facts["transformers"].partition(".")[0]))
+        major = int(facts["transformers"].partition(".")[0])
+        folders = _folders(model, Path(scratch), major, request.get("level") == "deep")
         full = request.get("level") != "quick"
         until = time.monotonic() + ALL_CELLS_S
         image = measuring.picture()
@@ -88,7 +90,7 @@ def _loaded_classes() -> dict[str, str]:
 
 
 def _folders(
-    model: dict[str, Any], scratch: Path, major: int
+    model: dict[str, Any], scratch: Path, major: int, all_styles: bool
 ) -> dict[str, tuple[str, dict[str, Any]]]:
     """Style -> (folder, settings): the checkpoint's own, else files as they are published."""
     if model.get("path"):
@@ -96,7 +98,8 @@ def _folders(
         return {"folder": (folder, _settings(Path(folder), major))}
     written = {}
     own = style_of(str(model.get("model_type") or "qwen2_5_vl"))
-    for style, settings in sorted(STYLES.items(), key=lambda item: item[0] != own):
+    for style in sorted(STYLES, key=lambda style: style != own) if all_styles else [own]:
+        settings = STYLES[style]
         folder = os.path.join(str(scratch), style)
         os.mkdir(folder)
         with open(os.path.join(folder, "preprocessor_config.json"), "w") as stream:

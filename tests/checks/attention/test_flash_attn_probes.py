@@ -268,3 +268,35 @@ def test_the_comparison_tells_right_from_wrong(
     if not right:
         assert len(judgement.evidence["wrong"]) == 32
         assert judgement.charts
+
+
+@pytest.mark.parametrize(
+    ("source", "kernels", "module", "kernel_status"),
+    [
+        ("", "return []", "ok", "ok"),
+        ("", "import os; os._exit(3)", "ok", "crashed"),
+        ("", "raise RuntimeError('no kernel image')", "ok", "raised"),
+        ("import os; os._exit(3)", "return []", "crashed", None),
+        ("raise OSError('libcudart.so.12')", "return []", "raised", None),
+    ],
+)
+def test_an_import_and_kernels_that_fail_are_told_apart(
+    source: str,
+    kernels: str,
+    module: str,
+    kernel_status: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "pretend_flash_of_a_test"
+    (tmp_path / f"{name}.py").write_text(
+        f"{source}\ndef flash_attn_varlen_func(deterministic=False): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scope: dict[str, Any] = {}
+    exec(f"def compared(name, device): {kernels}", scope)
+    monkeypatch.setattr(flash_attn_kernel_probe, "compared", scope["compared"])
+    found, ran = flash_attn_kernel_probe._tried(name, cuda=True)
+    assert found["status"] == module, found
+    assert ran.get("kernel_status") == kernel_status
+    assert flash_attn_kernel_probe._tried("no_such_flash", cuda=True) == ({"status": "absent"}, {})

@@ -76,4 +76,5 @@ DRIFT = Probe(
     entry="qvl_checks.attention.drift_probe:run",
     budget_s=90.0,
     imports=("torch", "model"),
+    gpu=True,
 )

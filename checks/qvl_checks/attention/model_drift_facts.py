@@ -108,4 +108,5 @@ MODEL_DRIFT = Probe(
     entry="qvl_checks.attention.model_drift_probe:run",
     budget_s=90.0,
     imports=("torch", "model"),
+    gpu=True,
 )

@@ -25,8 +25,9 @@ from qvl_doctor.facts import (
     WorkloadFacts,
 )
 from qvl_doctor.probe import Facts, Level, Probe
+from qvl_doctor.running import room
 from qvl_doctor.running.client import AgentClient, AgentDied, Interrupted
-from qvl_doctor.running.interpreters import is_too_old, too_old, why_unusable
+from qvl_doctor.running.interpreters import described, is_too_old, too_old, why_unusable
 from qvl_doctor.running.lanes import LANES, Lane, imports_of, imports_of_all, in_order, lane_of
 from qvl_doctor.running.watching import Progress, Silent
 from qvl_doctor.target import Choice
@@ -52,7 +53,10 @@ class Examination:
         log: LogFacts | None = None,
         import_budget_s: float = 90.0,
         progress: Progress | None = None,
+        gpu_apart: bool | None = None,
     ) -> None:
+        """``gpu_apart``: whether what uses the GPU runs beside the rest, in an interpreter of its
+        own; None: if the machine has room for that, in more than a quick look."""
         self._choice = choice
         self._roots = roots
         self._model = model
@@ -64,6 +68,9 @@ class Examination:
         self._order = [
             probes[name] for name in in_order(wanted, probes) if level.includes(probes[name].level)
         ]
+        if gpu_apart is None:
+            gpu_apart = level is not Level.QUICK and room.for_two()
+        self._lanes = {probe.id: lane_of(probe, gpu_apart) for probe in self._order}
         self._done = {probe.id: threading.Event() for probe in self._order}
         self._records: dict[str, ProbeRecord] = {
             name: ProbeRecord(
@@ -74,7 +81,7 @@ class Examination:
             if not level.includes(probes[name].level)
         }
         self._target: TargetFacts | None = None
-        self._imports: dict[str, ImportState] = {}
+        self._imports: dict[Lane, dict[str, ImportState]] = {"heavy": {}, "gpu": {}}
         self._stopping = threading.Event()
         self._interrupted = False
         self._failure = ""
@@ -91,7 +98,7 @@ class Examination:
         threads = [
             threading.Thread(target=self._guard, args=(lane,), name=f"lane-{lane}", daemon=True)
             for lane in LANES
-            if any(lane_of(probe) == lane for probe in self._order) or lane == "light"
+            if lane in self._lanes.values() or lane == "light"
         ]
         try:
             for thread in threads:
@@ -124,13 +131,8 @@ class Examination:
             self._records.setdefault(probe.id, self._cut_off())
         engine: list[Facts | None] = [
             self._target
-            or TargetFacts(
-                python=self._choice.python,
-                chosen_because=self._choice.because,
-                runs=False,
-                reason=f"{self._cut_off().reason} before it answered",
-            ),
-            ImportsFacts(modules=dict(self._imports)),
+            or described(self._choice, {}, f"{self._cut_off().reason} before it answered"),
+            ImportsFacts(modules={**self._imports["gpu"], **self._imports["heavy"]}),
             self._model,
             self._workload,
             self._log,
@@ -161,24 +163,31 @@ class Examination:
     def _guard(self, lane: Lane) -> None:
         """A lane that fails is a bug of the doctor; it must neither hang the others nor hide."""
         try:
-            {"light": self._light, "heavy": self._heavy, "doctor": self._doctor}[lane]()
+            {
+                "light": self._light,
+                "heavy": lambda: self._heavy("heavy"),
+                "gpu": lambda: self._heavy("gpu"),
+                "doctor": self._doctor,
+            }[lane]()
         except Interrupted:
             pass
         except BaseException as error:
             self._fail(error)
         finally:
-            for probe in self._order:
-                if lane_of(probe) == lane:
-                    self._done[probe.id].set()
+            for probe in self._of(lane):
+                self._done[probe.id].set()
+
+    def _of(self, lane: Lane) -> list[Probe]:
+        return [probe for probe in self._order if self._lanes[probe.id] == lane]
 
     def _light(self) -> None:
         try:
             client = self._agent(self._choice.python)
         except AgentDied as death:
             reason = why_unusable(self._choice.python, death)
-            self._target = self._describe({}, reason, death.output)
+            self._target = described(self._choice, {}, reason, death.output)
             return self._block("light", reason)
-        self._target = self._describe(client.interpreter)
+        self._target = described(self._choice, client.interpreter)
         if not self._target.runs:
             return self._block("light", self._target.reason)
         self._run_lane("light", client, self._choice.python)
@@ -192,38 +201,36 @@ class Examination:
         self._run_lane("doctor", client, sys.executable)
         return None
 
-    def _heavy(self) -> None:
+    def _heavy(self, lane: Lane) -> None:
         try:
             client = self._agent(self._choice.python)
         except AgentDied as death:
-            return self._block("heavy", why_unusable(self._choice.python, death))
+            return self._block(lane, why_unusable(self._choice.python, death))
         if is_too_old(client.interpreter["version"]):
             client.close()
-            return self._block("heavy", too_old(client.interpreter["version"]))
-        wishes = imports_of_all(self._order, self._model)
+            return self._block(lane, too_old(client.interpreter["version"]))
+        imports = self._imports[lane]
+        wishes = imports_of_all(self._of(lane), self._model)
         for position, name in enumerate(wishes):
-            self._progress.started(f"importing {name}", self._import_budget_s)
+            title = f"importing {name}" + (" once more, for the GPU" if lane == "gpu" else "")
+            self._progress.started(title, self._import_budget_s)
             state = client.import_module(name, self._import_budget_s)
-            self._imports[name] = state
-            self._progress.finished(
-                f"importing {name}", state.status is ProbeStatus.OK, state.seconds
-            )
+            imports[name] = state
+            self._progress.finished(title, state.status is ProbeStatus.OK, state.seconds)
             if not client.alive:
                 for later in wishes[position + 1 :]:
-                    self._imports[later] = ImportState(
+                    imports[later] = ImportState(
                         status=ProbeStatus.BLOCKED,
                         reason=f"not tried: importing {name} ended the interpreter",
                     )
                 break
-        self._run_lane("heavy", client, self._choice.python)
+        self._run_lane(lane, client, self._choice.python)
         return None
 
     def _run_lane(self, lane: Lane, client: AgentClient | None, python: str) -> None:
         """Run the lane's probes one after another, with a new agent whenever one died."""
-        for probe in self._order:
-            if lane_of(probe) != lane:
-                continue
-            reason = self._wait_for_inputs(probe) or self._missing_import(probe)
+        for probe in self._of(lane):
+            reason = self._wait_for_inputs(probe) or self._missing_import(probe, lane)
             if reason:
                 record = ProbeRecord(status=ProbeStatus.BLOCKED, reason=reason)
             else:
@@ -241,10 +248,9 @@ class Examination:
             client = self._agent(python)
         except AgentDied:
             return None
-        if lane == "heavy":
-            for name, state in self._imports.items():
-                if state.status is ProbeStatus.OK and client.alive:
-                    client.import_module(name, self._import_budget_s)
+        for name, state in self._imports.get(lane, {}).items():
+            if state.status is ProbeStatus.OK and client.alive:
+                client.import_module(name, self._import_budget_s)
         return client
 
     def _run_probe(self, client: AgentClient | None, probe: Probe) -> ProbeRecord:
@@ -282,35 +288,18 @@ class Examination:
                 return f"needs the facts of {name}, which failed: {reason}"
         return ""
 
-    def _missing_import(self, probe: Probe) -> str:
+    def _missing_import(self, probe: Probe, lane: Lane) -> str:
         for name in imports_of(probe, self._model):
-            state = self._imports.get(name)
+            state = self._imports[lane].get(name)
             if state is None or state.status is not ProbeStatus.OK:
                 why = state.reason if state else "not tried"
                 return f"{name} cannot be imported: {why}"
         return ""
 
     def _block(self, lane: Lane, reason: str) -> None:
-        for probe in self._order:
-            if lane_of(probe) == lane:
-                self._records[probe.id] = ProbeRecord(status=ProbeStatus.BLOCKED, reason=reason)
-                self._done[probe.id].set()
+        for probe in self._of(lane):
+            self._records[probe.id] = ProbeRecord(status=ProbeStatus.BLOCKED, reason=reason)
+            self._done[probe.id].set()
 
     def _agent(self, python: str) -> AgentClient:
         return AgentClient(python, self._roots, stop=self._stopping)
-
-    def _describe(
-        self, interpreter: dict[str, Any], reason: str = "", output: str = ""
-    ) -> TargetFacts:
-        version = interpreter.get("version", "")
-        if version and is_too_old(version):
-            reason = too_old(version)
-        return TargetFacts(
-            python=self._choice.python,
-            chosen_because=self._choice.because,
-            runs=not reason,
-            reason=reason,
-            output=output,
-            **{key: interpreter[key] for key in interpreter if key != "import_path"},
-            import_path=tuple(interpreter.get("import_path", ())),
-        )

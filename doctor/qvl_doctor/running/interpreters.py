@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from qvl_doctor.facts import TargetFacts
 from qvl_doctor.running.client import AgentDied, ask_version
+from qvl_doctor.target import Choice
 
 OLDEST_PYTHON = (3, 9)
 LAST_WORDS = 300
@@ -32,3 +36,21 @@ def why_unusable(python: str, death: AgentDied) -> str:
     if is_too_old(version):
         return too_old(version)
     return f"the target interpreter does not run: {death}{said}"
+
+
+def described(
+    choice: Choice, interpreter: dict[str, Any], reason: str = "", output: str = ""
+) -> TargetFacts:
+    """The facts about the target: what its greeting said (nothing, where there was none)."""
+    version = interpreter.get("version", "")
+    if version and is_too_old(version):
+        reason = too_old(version)
+    return TargetFacts(
+        python=choice.python,
+        chosen_because=choice.because,
+        runs=not reason,
+        reason=reason,
+        output=output,
+        **{key: interpreter[key] for key in interpreter if key != "import_path"},
+        import_path=tuple(interpreter.get("import_path", ())),
+    )

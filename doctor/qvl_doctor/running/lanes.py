@@ -1,10 +1,11 @@
 """Scheduling: in which process a probe runs, in which order, and what it wants imported there.
 
-Three lanes run side by side: *light* (target, no heavy import), *heavy* (target; torch,
-transformers and the model class are imported once, every probe runs in a fork of that) and
-*doctor* (the doctor's own interpreter, for host facts such as NVML). Inside a lane, and between
-lanes where one probe needs another's facts, the order is one topological order of all probes, so
-the lanes cannot wait for each other in a circle.
+Lanes run side by side: *light* (target, no heavy import), *heavy* (target; torch, transformers and
+the model class are imported once, every probe runs in a fork of that) and *doctor* (the doctor's
+own interpreter, for host facts such as NVML). Where the machine has room for it, what uses the GPU
+has a lane of its own, *gpu*, with imports of its own; else it runs in the heavy one. Inside a lane,
+and between lanes where one probe needs another's facts, the order is one topological order of all
+probes, so the lanes cannot wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from qvl_doctor.probe import Probe
 MODEL_IMPORTS = "model"
 """In `Probe.imports`: whatever the examined model's class needs."""
 
-Lane = Literal["light", "heavy", "doctor"]
-LANES: tuple[Lane, ...] = ("light", "heavy", "doctor")
+Lane = Literal["light", "heavy", "gpu", "doctor"]
+LANES: tuple[Lane, ...] = ("light", "heavy", "gpu", "doctor")
 
 
-def lane_of(probe: Probe) -> Lane:
+def lane_of(probe: Probe, gpu_apart: bool = False) -> Lane:
     """Where a probe runs."""
     if probe.where == "doctor":
         return "doctor"
-    return "heavy" if probe.imports else "light"
+    if not probe.imports:
+        return "light"
+    return "gpu" if probe.gpu and gpu_apart else "heavy"
 
 
 def imports_of(probe: Probe, model: ModelFacts | None) -> tuple[str, ...]:

@@ -228,7 +228,7 @@ def test_a_failure_of_the_doctor_keeps_what_is_known(monkeypatch: pytest.MonkeyP
         probe("a.quick", "interpreter"), probe("b.heavy", "interpreter", imports=("json",))
     )
 
-    def broken() -> None:
+    def broken(*_: str) -> None:
         examination._done["a.quick"].wait()
         raise RuntimeError("can't start new thread")
 
@@ -270,3 +270,34 @@ def test_a_probe_must_carry_the_id_of_its_facts() -> None:
 
     with pytest.raises(ValueError, match=r"another\.id"):
         Probe(id="a.x", title="", facts=WrongFacts, entry="m:f", budget_s=1)
+
+
+def test_what_uses_the_gpu_has_an_interpreter_of_its_own_where_there_is_room() -> None:
+    slow = {"imports": ("lane_probes.slow_module",)}
+    probes = [
+        probe("a.cpu", "loads_of_slow_module", **slow),
+        probe("b.gpu", "loads_of_slow_module", gpu=True, inputs=("a.cpu",), **slow),
+        probe("c.after", "inputs", inputs=("b.gpu",), **slow),
+        probe("d.broken", "interpreter", gpu=True, imports=("no_such_module_here",)),
+    ]
+    apart, together = (examine(*probes, gpu_apart=way) for way in (True, False))
+    for record, loads in ((apart, 2), (together, 1)):
+        names = ("a.cpu", "b.gpu", "c.after")
+        assert {record.probes[name].status for name in names} == {ProbeStatus.OK}
+        loaded_by = {record.probes[name].data["loaded_by"] for name in ("a.cpu", "b.gpu")}
+        assert len(loaded_by) == loads
+        assert record.probes["c.after"].data == {"b.gpu": record.probes["b.gpu"].data}
+        assert record.probes["d.broken"].status is ProbeStatus.BLOCKED
+        modules = record.probes[ImportsFacts.probe].data["modules"]
+        assert set(modules) == {"lane_probes.slow_module", "no_such_module_here"}
+
+
+def test_an_import_that_ends_the_gpu_s_interpreter_spares_the_other() -> None:
+    record = examine(
+        probe("a.cpu", "interpreter", imports=("json",)),
+        probe("b.gpu", "interpreter", gpu=True, imports=("lane_probes.aborts",)),
+        gpu_apart=True,
+    )
+    assert record.probes["a.cpu"].status is ProbeStatus.OK
+    assert record.probes["b.gpu"].status is ProbeStatus.BLOCKED
+    assert "SIGABRT" in record.probes["b.gpu"].reason

@@ -168,20 +168,25 @@ def test_what_was_not_measured_never_passes() -> None:
     assert judged(nothing).outcome is Outcome.INCONCLUSIVE
 
 
-def test_the_table_of_a_real_h100() -> None:
-    """Both towers, two dtypes, offsets to 4096, lengths to 4096; torch 2.11.0+cu130."""
+@pytest.mark.parametrize("flash", ["flash_attention_2", "flash_attention_4"])
+def test_the_tables_of_a_real_h100(flash: str) -> None:
+    """Both towers, two dtypes, offsets to 4096, lengths to 4096; torch 2.11.0+cu130, transformers
+    5.17.0, flash-attn 2.8.3.post2 built there and flash-attn-4 4.0.0b36."""
     table = msgspec.json.decode(
-        Path(__file__).with_name("h100_table.json").read_bytes(), type=NumericsFacts
+        Path(__file__).with_name(f"h100_{flash}_table.json").read_bytes(), type=NumericsFacts
     )
     judgement = inaccurate_implementation.judge(numerics=table, workload=WorkloadFacts())
     assert judgement.outcome is Outcome.PASS
     assert judgement.confidence is Confidence.MEASURED
+    assert flash in judgement.title
     rows = {(row["implementation"], row["tower"], row["dtype"]): row for row in _table(judgement)}
     for tower in ("text", "vision"):
         assert rows["eager", tower, "bfloat16"]["largest_error"] > 0.5
-        for name in ("sdpa", "sdpa:flash", "sdpa:efficient", "sdpa:cudnn", "sdpa:math", CURE):
-            row = rows[name, tower, "bfloat16"]
-            assert row["as_good_as_float32_logits"] and row["largest_error"] < 0.003
+        backends = ("sdpa:flash", "sdpa:efficient", "sdpa:cudnn", "sdpa:math")
+        for name in ("sdpa", *backends, CURE, flash):
+            for dtype, most in (("bfloat16", 0.003), ("float16", 0.0005)):
+                row = rows[name, tower, dtype]
+                assert row["as_good_as_float32_logits"] and row["largest_error"] < most
 
 
 def _table(judgement: Judgement) -> list[dict[str, Any]]:

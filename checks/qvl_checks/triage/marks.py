@@ -80,7 +80,9 @@ OTHERS = re.compile(
 )
 ENGINES: dict[str, re.Pattern[str]] = {
     # Huawei's processors have kernels, compilers and error codes of their own.
-    "ascend": re.compile(r"\baclnn|\bcann\d|\bnpu\b|torch_npu|ascend|昇腾|\bhccl\b", re.ASCII),
+    "ascend": re.compile(
+        r"\baclnn|\bcann\d|\bnpu\b|torch_npu|ascend|昇腾|\bhccl\b|\b910[bc]\b|\bez\d{4}\b", re.ASCII
+    ),
     "vllm": re.compile(
         r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
     ),

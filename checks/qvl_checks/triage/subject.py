@@ -13,6 +13,11 @@ from .page import Page
 
 #: What a text is about is said in this much of its beginning.
 TITLE_CHARACTERS = 400
+#: A line that a program prints about itself.
+_LOGGED = re.compile(
+    r"[^\n]{0,12}(?:\d{4}-\d\d-\d\d|\[(?:info|warning|debug)\]| {0,3}\d{1,3}%\||"
+    r"loading checkpoint|setting `|/[^\n ]{1,200}:\d+: \w*warning)[^\n]{0,400}"
+)
 #: A model of the same house that draws, hears or speaks.
 _SIBLING = re.compile(
     r"(?:qwen[/\\])?qwen[\d.]{0,4}(?:[-_]?(?:image|audio|tts|asr)(?!processor)|[-_]coder)[\w.-]*",
@@ -87,11 +92,12 @@ def other_model(low: str, own_text: str, qwen: bool, qwen_vl: bool) -> str | Non
         match = marks.OTHERS.search(owned.group())
         if match and "qwen" not in owned.group():
             return match.group()
-    match = marks.OTHERS.search(low, 0, TITLE_CHARACTERS)
+    end = _title(low)
+    match = marks.OTHERS.search(low, 0, end)
     # A text model named in a later sentence is what the other one is compared with.
     if match and not qwen_vl and _END.search(own_text, match.start(), own_text.find("qwen")):
         return match.group()
-    sibling = _SIBLING.search(low, 0, TITLE_CHARACTERS)
+    sibling = _SIBLING.search(low, 0, end)
     first = own_text.find("qwen")
     if sibling and (first < 0 or sibling.start() < first):
         return sibling.group()
@@ -99,6 +105,19 @@ def other_model(low: str, own_text: str, qwen: bool, qwen_vl: bool) -> str | Non
     if match is None or (first >= 0 and "\n" not in low[match.start() : first]):
         return None
     return None if marks.OWN_CODE.search(own_text) else match.group()
+
+
+def _title(low: str) -> int:
+    """Where the beginning ends that says what the text is about; what programs print about
+    themselves does not count.
+    """
+    end, left = 0, TITLE_CHARACTERS
+    while left > 0 and end < min(len(low), 48_000):
+        stop = low.find("\n", end, end + 500)
+        stop = end + 500 if stop < 0 else stop + 1
+        left -= 0 if _LOGGED.match(low, end) else stop - end
+        end = stop
+    return end + min(left, 0)
 
 
 def lists_changes(page: Page) -> bool:

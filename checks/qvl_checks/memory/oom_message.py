@@ -71,7 +71,7 @@ _OUT_OF_MEMORY = re.compile(
 _IN_WORDS = _pattern(
     r"(?:alloc(?:at\w{0,5})?|requested|request (?:of|for)|asks? for|asked for|wants? to allocate|"
     r"buffer of|block of|single (?:allocation|buffer|call)|"
-    r"申请(?:了|量)?(?:也?是|为)?|分配|要(?:分配|申请))[^\d\n]{0,30}?" + _LOOSE_SIZE
+    r"申请(?:了|量)?(?:也?是|为)?|分配|要(?:分配|申请))(?:(?!\. )[^\d\n]){0,30}?" + _LOOSE_SIZE
 )
 MESSAGE_LENGTH = 900
 """Characters within which the numbers of one message stand."""

@@ -269,7 +269,7 @@ class Clues:
         names = [
             n
             for n in known
-            if known[n] < 8 and re.search(rf"(?<![\w.]){re.escape(n)}(?![\w])", self.prose)
+            if known[n] < 8 and re.search(rf"(?<![\w.]){re.escape(n)}(?!\w)", self.prose, re.ASCII)
         ]
         names += [
             g for g in self.environment.gpus for n, cc in known.items() if cc < 8 and n in g.lower()

@@ -36,7 +36,7 @@ FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 LEGACY = re.compile(
     (
-        r"qwen[-_]vl\b(?![-_](?:utils|finetune|series))(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
+        r"qwen[-_]vl\b(?!\.py)(?![-_](?:utils|finetune|series))(?:[-_]?(?:chat|plus|max|7b|int4))?|qwen[-_]vl[-_](?:chat|int4)|"
         r"qwentokenizer|qwenlmhead|qwenvl[-_]?chat"
     ),
     re.ASCII,
@@ -86,7 +86,7 @@ ENGINES: dict[str, re.Pattern[str]] = {
     "vllm": re.compile(
         r"\bvllm\b|\bvllm[/._-]|enginecore|gpu_model_runner|pagedattention", re.ASCII
     ),
-    "sglang": re.compile(r"sglang|sgl_kernel|sgl-kernel", re.ASCII),
+    "sglang": re.compile(r"sglang|sgl_kernel|sgl-kernel|\btp\d\] |memory pool end", re.ASCII),
     "llama.cpp": re.compile(
         r"\bggml|llama\.cpp|llama-server|llama_model_load|gguf|\bollama\b|llama-mtmd|mmproj",
         re.ASCII,

@@ -74,6 +74,8 @@ def command(
 
     Exit codes: 0 nothing at the level of --fail-on, 1 something, 2 usage.
     """
+    # Nothing that is made here need be collected: this process ends with the command.
+    gc.disable()
     # Imported when used: the list of commands must not pay for what one of them knows.
     from .discover import python_files
     from .project import lint_paths, matches
@@ -103,8 +105,6 @@ def command(
     findings = lint_paths(places, release.version, only, without, jobs or _cores())
     if not show_diff:
         _print(findings, style, len(files), release)
-    # What the analysis leaves behind need not be collected one by one: this process ends now.
-    gc.freeze()
     failing = any(finding.level in FAILING[fail_on] for finding in findings)
     return EXIT_PROBLEMS if failing else EXIT_OK
 
@@ -142,12 +142,12 @@ def _repair(files: list[Path], release: Release, wanted: set[str], write: bool) 
         DoctorError: a file cannot be written.
     """
     from . import edits
-    from .concern import MENTION
+    from .concern import mentions
     from .source import Unreadable, read
 
     for file in files:
         try:
-            if not MENTION.search(read(file).text):
+            if not mentions(read(file).text):
                 continue
             data = file.read_bytes()
             fixed, _ = edits.fix_source(data, str(file), release.version, wanted)

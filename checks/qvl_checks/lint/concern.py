@@ -8,21 +8,45 @@ from collections.abc import Iterable
 from .imports import Project, imported
 from .source import Source
 
-MENTION = re.compile(r"qwen|qvq", re.IGNORECASE)
+MENTIONS = ("qwen", "qvq")
 """Every Qwen-VL program says so somewhere: in a checkpoint, a class or a helper package."""
 NAMES_MODEL = re.compile(
     r"qwen.{0,6}vl|qwen.{0,5}omni|qwen[-_]?3[._]5|qwen[-_]?4|qvq", re.IGNORECASE
 )
 """What speaks of a model that sees."""
-USE = re.compile(
-    r"from_pretrained|transformers|\bgenerate\(|batch_decode|processor|\.to\(|\.half\(|\.float\("
-    r"|\bcuda\b|device_map|dtype|float16|attn|attention|eager|sdpa|flash|pixels|padding_side|use_cache"
-    r"|quantiz|no_grad|inference_mode|process_vision_info|image_pad",
-    re.IGNORECASE,
+USES = (
+    *(
+        "from_pretrained",
+        "transformers",
+        "generate(",
+        "batch_decode",
+        "processor",
+        ".to(",
+        ".half(",
+    ),
+    *(".float(", "cuda", "device_map", "dtype", "float16", "attn", "attention", "eager", "sdpa"),
+    *("flash", "pixels", "padding_side", "use_cache", "quantiz", "no_grad", "inference_mode"),
+    *("process_vision_info", "image_pad"),
 )
 """What a file that only imports such a program must contain to do something wrong with it."""
-LOAD = re.compile(r"\bfrom_pretrained\b")
+LOADS = "from_pretrained"
 """What a file contains that others give the name of a model to."""
+
+
+def mentions(text: str) -> bool:
+    """Whether a text says that it is about Qwen-VL."""
+    return _holds(text, MENTIONS)
+
+
+def uses(text: str) -> bool:
+    """Whether a text does something with a model."""
+    return _holds(text, USES)
+
+
+def _holds(text: str, words: tuple[str, ...]) -> bool:
+    # Ten times as fast as one expression of all words that ignores case.
+    low = text.lower()
+    return any(word in low for word in words)
 
 
 def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
@@ -31,7 +55,7 @@ def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
     it together with a file that loads, and that file.
     """
     by_path = {source.path: source for source in sources}
-    chosen = {path for path, source in by_path.items() if MENTION.search(source.text)}
+    chosen = {path for path, source in by_path.items() if mentions(source.text)}
     if not chosen:
         return []
     imports = {path: _found(source, project) for path, source in by_path.items()}
@@ -44,9 +68,9 @@ def groups(sources: Iterable[Source], project: Project) -> list[list[Source]]:
         fresh = importers.get(waiting.pop(), set()) - reached
         reached |= fresh
         waiting.extend(fresh)
-    loading = {path for path, source in by_path.items() if LOAD.search(source.text)}
+    loading = {path for path, source in by_path.items() if LOADS in source.text}
     told = {target for path in reached if imports[path] & chosen for target in imports[path]}
-    users = {path for path in reached if USE.search(by_path[path].text)}
+    users = {path for path in reached if uses(by_path[path].text)}
     bringing = {path for path in reached if imports[path] & loading}
     chosen |= users | bringing | told & loading
     reached |= chosen

@@ -30,6 +30,9 @@ _ABOUT_MODEL = re.compile(
     r"|omni|family|causal",
     re.IGNORECASE,
 )
+_ABOUT_MACHINE = re.compile(
+    r"^(?:not )?(?:\w*(?:cuda|bf16|gpu|flash)\w*|torch\.cuda\.[\w.]+\(\))$", re.IGNORECASE
+)
 QWEN_MODULES = ("qwen_vl_utils",)
 
 
@@ -241,7 +244,11 @@ class Program(Arguments):
         }
         if lookups and not all(lookups <= alt.guard for alt in on_path(load.source, load.path)):
             return True
-        tests = [key for key, _, _ in load.path if isinstance(key, str)]
+        tests = [
+            key
+            for key, _, _ in load.path
+            if isinstance(key, str) and key != "entry" and not _ABOUT_MACHINE.search(key)
+        ]
         soft = any(alt.soft for alt in load.source)
         return any(soft or _ABOUT_MODEL.search(test) for test in tests)
 

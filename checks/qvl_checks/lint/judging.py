@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from packaging.version import Version
 
-from .concern import NAMES_MODEL
+from .concern import NAMES_MODEL, mentions
 from .facts import Program
 from .finding import LEVELS, NOT_ANALYSED, Edit, Fix, LintFinding
 from .flow.events import Call
@@ -40,7 +40,7 @@ def parse(source: Source) -> Module:
         raise Unreadable(f"does not parse: {error}") from error
     except (RecursionError, MemoryError) as error:
         raise Unreadable(TOO_DEEP) from error
-    about = NAMES_MODEL.search(source.text) is not None
+    about = mentions(source.text) and NAMES_MODEL.search(source.text) is not None
     return Module(source.path, source.text, tree, names_model=about)
 
 

@@ -157,13 +157,25 @@ def _text(
         ):
             parts = [text_of(e[0].item) for e in found[0].elements]
             return of(Text((text.join(p or "" for p in parts),)))
-        return of(Text((None,)))
+        return of(operators.string(_between_holes(found)), frame.site(node))
     if name == "replace" and constant and len(args) > 1:
         old, new = literal(args[0]), literal(args[1])
         if isinstance(old, str) and isinstance(new, str) and old:
             return const(text.replace(old, new)[: operators.MAX_TEXT], frame.site(node))
         return of(Text((text, None)))
     return UNKNOWN
+
+
+def _between_holes(lists: list[ListItem]) -> list[str | None]:
+    """What is known of the parts of a joined list, with a hole wherever more may stand."""
+    if len(lists) != 1:
+        return [None]
+    pieces: list[str | None] = [None]
+    for element in lists[0].elements:
+        text = text_of(element[0].item) if len(element) == 1 else None
+        for part in (text or "").split("\0"):
+            pieces += [part, None]
+    return pieces
 
 
 def _holes(text: str) -> list[str]:

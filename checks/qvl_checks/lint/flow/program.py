@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from ..concern import USE
+from ..concern import uses
 from . import calls, instances, parameters
 from .events import Event
 from .frame import Frame, World
@@ -52,9 +52,7 @@ def _concerned(item: FunctionItem) -> bool:
     uses a model in the others.
     """
     module, node = item.module, item.node
-    return (
-        module.names_model or USE.search(module.between(node.lineno, node.end_lineno)) is not None
-    )
+    return module.names_model or uses(module.between(node.lineno, node.end_lineno))
 
 
 def run_alone(world: World, item: FunctionItem) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from . import models
+from . import library, models
 from .events import Call
 from .frame import Frame
-from .library import record
 from .values import (
     UNKNOWN,
     DictItem,
@@ -45,7 +44,7 @@ def accelerator(
     if name == "autocast":
         return of(ObjectItem("manager", data="autocast"))
     if name == "prepare":
-        record(frame, "accelerate.Accelerator.prepare", args, keywords, node, "result")
+        library.record(frame, "accelerate.Accelerator.prepare", args, keywords, node, "result")
         for value in args:
             for model in objects(value, "model"):
                 models.set_state(frame, model, "moved", UNKNOWN)

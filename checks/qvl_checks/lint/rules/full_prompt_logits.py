@@ -11,6 +11,8 @@ from ..flow.events import Run
 from ..flow.module import Module
 from ..rule import Report, Rule
 
+NEAR = 12
+"""Lines behind a forward in which its logits are read."""
 RULE = Rule("memory.full-prompt-logits", "A forward pass computes logits for every prompt token.")
 
 
@@ -45,7 +47,7 @@ def _reads_last_only(run: Run) -> bool:
     """Whether every `.logits` in the same function is sliced at the last position."""
     reads = _logit_reads(run.site.module)
     line = run.site.line
-    near = [last for place, last in reads if line <= place <= line + 12]
+    near = [last for place, last in reads if line <= place <= line + NEAR]
     return bool(near) and all(near)
 
 
@@ -64,7 +66,40 @@ def _logit_reads(module: Module) -> tuple[tuple[int, bool], ...]:
         ):
             found[id(node.value)] = _is_last(node.slice)
             places[id(node.value)] = node.lineno
+        if isinstance(node, ast.Assign) and _names_logits(node):
+            found[id(node.value)] = _name_sliced(module, node)
+            places[id(node.value)] = node.lineno
     return tuple((places[key], last) for key, last in found.items())
+
+
+def _names_logits(node: ast.Assign) -> bool:
+    """Whether it is `name = ... .logits`."""
+    return (
+        isinstance(node.value, ast.Attribute)
+        and node.value.attr == "logits"
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+    )
+
+
+def _name_sliced(module: Module, assigned: ast.Assign) -> bool:
+    """Whether every use of the name in the lines that follow is sliced at the last position."""
+    target = assigned.targets[0]
+    uses = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Name)
+        and isinstance(target, ast.Name)
+        and node.id == target.id
+        and isinstance(node.ctx, ast.Load)
+        and assigned.lineno < node.lineno <= assigned.lineno + NEAR
+    ]
+    sliced = {
+        id(node.value)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Subscript) and _is_last(node.slice)
+    }
+    return bool(uses) and all(id(node) in sliced for node in uses)
 
 
 def _is_last(index: ast.expr) -> bool:

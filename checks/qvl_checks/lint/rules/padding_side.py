@@ -35,7 +35,7 @@ def check(program: Program) -> Iterator[Report]:
     for encode in program.of(Encode):
         if not program.processor_families(encode.processor) and not _feeds_qwen(program, encode):
             continue
-        if not _padded(encode) or not (_several(encode) or _called_several(encode)):
+        if not padded(encode) or not (several(encode) or _called_several(encode)):
             continue
         if not any(run.generates for run in program.consumers(encode)):
             continue
@@ -54,7 +54,8 @@ def _feeds_qwen(program: Program, encode: Encode) -> bool:
     return any(program.model_families(run.model) for run in program.consumers(encode))
 
 
-def _padded(encode: Encode) -> bool:
+def padded(encode: Encode) -> bool:
+    """Whether prompts of a processor call are filled up to one length."""
     for name in ("padding", "text_kwargs"):
         value = encode.keywords.get(name, encode.path)
         if literal(value) in (True, "longest", "max_length") and literal(value) is not None:
@@ -62,7 +63,8 @@ def _padded(encode: Encode) -> bool:
     return False
 
 
-def _several(encode: Encode) -> bool:
+def several(encode: Encode) -> bool:
+    """Whether a processor call gets more than one prompt."""
     if encode.template:
         value = encode.args[0] if encode.args else encode.keywords.get("conversation")
         return any(_conversations(alt) for alt in value) and bool(value)

@@ -6,7 +6,18 @@ from ..facts import Program
 from ..flow.certainty import CERTAIN, judge
 from ..flow.events import Call, Encode, Load, Run
 from ..flow.module import Module
-from ..flow.values import ABSENT, Absent, Const, DictItem, Item, Value, is_absent, literal, text_of
+from ..flow.values import (
+    ABSENT,
+    Absent,
+    Const,
+    DictItem,
+    Item,
+    MethodItem,
+    Value,
+    is_absent,
+    literal,
+    text_of,
+)
 from ..knowledge import is_prequantised
 from ..meanings import device_kind, is_auto_map
 from ..rule import Report, Rule
@@ -124,16 +135,25 @@ def _device(item: Item) -> str | None:
     if isinstance(item, Const) and isinstance(item.value, int) and not isinstance(item.value, bool):
         return f"cuda:{item.value}"
     text = text_of(item)
+    if text is not None and text.startswith("cuda:\0"):
+        return "cuda"
     if text is None or "\0" in text or device_kind(item) not in ("cuda", "cpu"):
         return None
     return text
 
 
+def _is_part(item: Item) -> bool:
+    """Whether it is one tensor of the inputs as the processor gave it, as `inputs["pixel_values"]`
+    is."""
+    return isinstance(item, MethodItem) and getattr(item.receiver, "kind", "") == "inputs"
+
+
 def _inputs_place(run: Run, encode: Encode) -> str | None:
-    """Where the inputs of a run are: 'cpu' if nothing moved them."""
-    for value in (*run.spreads, *run.args):
+    """Where the inputs of a run are, or one that is given by itself: 'cpu' if nothing moved it."""
+    single = (v for v in run.keywords.entries.values() if all(_is_part(a.item) for a in v))
+    for value in (*run.spreads, *run.args, *single):
         for alt in value:
-            item = alt.item
+            item = alt.item.receiver if isinstance(alt.item, MethodItem) else alt.item
             if getattr(item, "data", None) is not encode or getattr(item, "kind", "") != "inputs":
                 continue
             moved = item.attributes.get("moved", ABSENT)  # type: ignore[attr-defined]

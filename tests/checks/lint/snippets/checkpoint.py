@@ -46,6 +46,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "checkpoint.wrong-model-class": (
         [
             ("4.57.1", HEAD + "m = L25(Q3, dtype='auto')  #!\n"),
+            (
+                "4.57.1",
+                HEAD + "import argparse\nHAS_BF16 = torch.cuda.is_bf16_supported()\ndef main():\n"
+                "    a = argparse.ArgumentParser()\n    a.add_argument('--ckpt', default=Q25)\n"
+                "    args = a.parse_args()\n    if not HAS_BF16:\n        raise SystemExit(1)\n"
+                "    m = L2(args.ckpt, dtype='auto')  #!\n"
+                "if __name__ == '__main__':\n    main()\n",
+            ),
             ("4.57.1", HEAD + "m = L2('/models/Qwen2.5-VL-3B-Instruct/', dtype='auto')  #!\n"),
             ("4.57.1", HEAD3 + "m = L3('Qwen/Qwen3-VL-235B-A22B-Instruct', dtype='auto')  #!\n"),
             (

@@ -43,6 +43,17 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
+                HEAD
+                + "g = int(os.environ.get('GPU', 1))\n"
+                + "m = L25(Q25, dtype='auto', device_map=f'cuda:{g}')\n"
+                + P25
+                + IMG
+                + TPL.replace(".to(m.device)", "")
+                + "y = m.generate(input_ids=x['input_ids'].to(m.device),"
+                " pixel_values=x['pixel_values'])  #!\n",
+            ),
+            (
+                "4.57.1",
                 HEAD + "import torch.distributed as dist\ndist.init_process_group()\nm = L25(Q25,"
                 " dtype='auto', device_map='auto')  #!\n",
             ),
@@ -81,6 +92,16 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD
+                + "m = L25(Q25, dtype='auto', device_map='cuda:1')\n"
+                + P25
+                + IMG
+                + TPL.replace(".to(m.device)", "")
+                + "y = m.generate(input_ids=x['input_ids'].to(m.device),"
+                " pixel_values=x['pixel_values'].to(m.device))\n",
+            ),
             (
                 "4.57.1",
                 HEAD

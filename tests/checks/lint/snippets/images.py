@@ -48,6 +48,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
+                HEAD + P25 + "def turn(q, old=()):\n    a = ['<|im_start|>system\\nHi<|im_end|>']\n"
+                "    for o in old:\n        a.append(f'<|im_start|>user\\n{o}<|im_end|>')\n"
+                "    a.append(f'<|im_start|>user\\n<image>\\n{q}<|im_end|>')\n"
+                "    return '\\n'.join(a)\n"
+                + "x = p(text=[turn(input())], images=[Image.open('a')])  #!\n",
+            ),
+            (
+                "4.57.1",
                 HEAD
                 + P25
                 + "x = p(text=['<|im_start|>user\\nhi<|im_end|>'], images=[Image.open('a')])  #!\n",
@@ -79,6 +87,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD + P25 + "def turn(q):\n    a = ['<|im_start|>system\\nHi<|im_end|>']\n"
+                "    for o in q:\n        a.append(f'<|im_start|>user\\n<image>{o}<|im_end|>')\n"
+                "    return '\\n'.join(a).replace('<image>', MARK)\n"
+                + "x = p(text=[turn(input())], images=[Image.open('a')])\n",
+            ),
             (
                 "4.57.1",
                 HEAD + P25 + "x = p(text=['<|vision_start|><|image_pad|><|vision_end|>'],"

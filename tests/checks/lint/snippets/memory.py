@@ -122,6 +122,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 "4.57.1",
                 HEAD
                 + M25
+                + "most = 16384 * 28 * 28\np = AutoProcessor.from_pretrained(Q25, min_pixels=3136,"
+                " max_pixels=most)  #!\n" + IMG + TPL + GEN,
+            ),
+            (
+                "4.57.1",
+                HEAD
+                + M25
                 + "p = AutoProcessor.from_pretrained(Q25)  #!\nx = p(text=['<|image_pad|>'],"
                 " images=[Image.open('a')])\n",
             ),
@@ -143,8 +150,10 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 "5.0.0",
                 HEAD3 + READY3 + "with torch.no_grad():\n    o = m(**x)  #!\nn = o.logits[0, -1]\n",
             ),
+            ("4.57.1", HEAD + READY + "n = m(**x).logits  #!\na = n[0, -1, [1, 2]].float()\n"),
         ],
         [
+            ("4.57.1", HEAD + READY + "n = m(**x).logits\na = n[0, -1]\nb = n[:, :-1].sum()\n"),
             ("4.57.1", HEAD + READY + "n = m(**x, logits_to_keep=1).logits[:, -1]\n"),
             ("4.57.1", HEAD + READY + "n = m(**x).logits[:, :-1].log_softmax(-1)\n"),
         ],

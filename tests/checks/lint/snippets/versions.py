@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Rules about versions."""
 
-from .parts import HEAD, HEAD3, M3, M25
+from .parts import BATCH, ENC, GEN, HEAD, HEAD3, IMG, M3, M25, P25, READY, READY3, TPL, T, V, video
 
 CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "versions.model-class-missing": (
@@ -264,6 +264,32 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                     " A.from_pretrained('Qwen/Qwen-7B-Chat', trust_remote_code=True)\n"
                 ),
             ),
+        ],
+    ),
+    "versions.wrong-position-ids": (
+        [
+            ("5.4.0", HEAD + READY + GEN.replace("\n", "  #!\n")),
+            (
+                "4.55.4",
+                HEAD + M25 + P25 + BATCH + f"    x = {ENC}\n    return m.generate(**x)  #!\n",
+            ),
+            (
+                "5.5.4",
+                HEAD
+                + M25
+                + P25
+                + video()
+                + T
+                + V
+                + "x = p(text=[t], images=im, videos=vi, return_tensors='pt').to(m.device)\n"
+                + "y = m.generate(**x)  #!\n",
+            ),
+        ],
+        [
+            ("5.18.0", HEAD + READY + GEN),
+            ("5.4.0", HEAD3 + READY3 + GEN),
+            ("4.55.4", HEAD + READY + GEN),
+            ("5.5.4", HEAD + M25 + P25 + IMG + TPL + GEN),
         ],
     ),
 }

@@ -16,12 +16,13 @@ from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.log_option import read_log
 from qvl_doctor.cli.policy_options import policy_from, policy_options
 from qvl_doctor.cli.progress import progress
+from qvl_doctor.cli.report_options import report_options
 from qvl_doctor.cli.stopping import stopping
 from qvl_doctor.cli.streams import say
 from qvl_doctor.errors import EXIT_INTERRUPTED, DoctorError, UsageError
 from qvl_doctor.facts import ModelFacts, Record, WorkloadFacts, as_saved
 from qvl_doctor.judge import judge
-from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
+from qvl_doctor.output import check_formats, prepare_folder
 from qvl_doctor.policy import Policy
 from qvl_doctor.probe import Level
 from qvl_doctor.registry import Registry
@@ -49,16 +50,7 @@ STATING = ("image", "images", "video", "batch")
 )
 @click.option("--only", multiple=True, metavar="ID", help="Only these topics, ids or patterns.")
 @click.option("--skip", multiple=True, metavar="ID", help="Without these topics, ids or patterns.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
-@click.option(
-    "--format",
-    "formats",
-    metavar="NAME",
-    multiple=True,
-    default=DEFAULT_FORMATS,
-    show_default=True,
-    help="html, json, md or terminal; repeat it for several.",
-)
+@report_options
 @click.option("--image", type=PIXELS, multiple=True, help="Workload: an image, as WIDTHxHEIGHT.")
 @click.option("--images", type=click.IntRange(0, 4096), default=1, help="Repeat --image N times.")
 @click.option(

@@ -8,24 +8,16 @@ import click
 
 from qvl_doctor.cli.conclude import conclude
 from qvl_doctor.cli.policy_options import policy_from, policy_options
+from qvl_doctor.cli.report_options import report_options
 from qvl_doctor.facts import load_record
 from qvl_doctor.judge import judge
-from qvl_doctor.output import DEFAULT_FORMATS, check_formats, prepare_folder
+from qvl_doctor.output import check_formats, prepare_folder
 from qvl_doctor.registry import Registry
 
 
 @click.command(name="judge")
 @click.argument("facts", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="Folder for the report.")
-@click.option(
-    "--format",
-    "formats",
-    metavar="NAME",
-    multiple=True,
-    default=DEFAULT_FORMATS,
-    show_default=True,
-    help="html, json, md or terminal; repeat it for several.",
-)
+@report_options
 @policy_options
 def command(
     facts: Path,

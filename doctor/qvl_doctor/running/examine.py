@@ -212,7 +212,7 @@ class Examination:
         imports = self._imports[lane]
         wishes = imports_of_all(self._of(lane), self._model)
         for position, name in enumerate(wishes):
-            title = f"importing {name}" + (" once more, for the GPU" if lane == "gpu" else "")
+            title = f"importing {name}" + (" in a second interpreter" if lane == "gpu" else "")
             self._progress.started(title, self._import_budget_s)
             state = client.import_module(name, self._import_budget_s)
             imports[name] = state

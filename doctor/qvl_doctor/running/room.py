@@ -11,8 +11,8 @@ CORES_NEEDED = 2
 """Most probes compute in one thread. The standard level without a GPU took 16 s with two lanes on
 two cores where one lane took 21 to 28 s, a second import included."""
 BYTES_NEEDED = 8 << 30
-"""An interpreter with torch, transformers and CUDA's libraries takes about 1 GiB of its own, and
-what the probes build up to 2 GiB more; the rest is the user's."""
+"""Without CUDA a second interpreter and its probes made 0.4 GiB more at the peak (0.5 without it);
+CUDA's libraries and what probes build on a GPU come on top. The rest is the user's."""
 LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 """A container's memory limit as it sees it itself, of cgroup v2 and v1."""
 

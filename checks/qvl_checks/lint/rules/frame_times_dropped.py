@@ -31,8 +31,10 @@ def check(program: Program) -> Iterator[Report]:
             )
     for drop in program.of(Drop):
         if drop.key == TIMES and drop.what is not None:
-            families = program.processor_families(drop.what.data.processor)
-            if families == {"qwen2_5_vl"}:
+            encode: Encode = drop.what.data
+            fed = {program.model_families(run.model) for run in program.consumers(encode)}
+            families = program.processor_families(encode.processor)
+            if {"qwen2_5_vl"} in (families, *fed):
                 yield RULE.at(
                     drop.site,
                     "warning",

@@ -247,6 +247,14 @@ def _miscounted(encode: Encode) -> Report | None:
         return None
     given = 1 if getattr(images, "kind", "") == "image" else _exact_length(images)
     announced = sum(kind_of(content) == "image" for content in contents(messages))
+    if given is None and announced == 1 and _collected(images):
+        return RULE.at(
+            encode.site,
+            "info",
+            "The messages announce one image, and the processor gets a list of as many as there"
+            " are.",
+            'Add one {"type": "image"} to the message for each image.',
+        )
     if given is None or given == announced or not announced:
         return None
     return RULE.at(
@@ -254,6 +262,15 @@ def _miscounted(encode: Encode) -> Report | None:
         "error",
         f"The messages announce {announced} images, and the processor gets {given}.",
         "Pass one image per image entry of the messages.",
+    )
+
+
+def _collected(item: Item) -> bool:
+    """Whether it is a list of images of unknown length, which a loop made."""
+    if not isinstance(item, ListItem) or item.exact or item.at_most_one:
+        return False
+    return bool(item.elements) and all(
+        getattr(alt.item, "kind", "") == "image" for element in item.elements for alt in element
     )
 
 

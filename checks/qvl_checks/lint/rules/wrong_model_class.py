@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Encode, Run
+from ..flow.events import Encode, Load, Run
+from ..flow.values import Site, on_path
 from ..knowledge import LEGACY, QWEN2, QWEN3, family_of_class
 from ..rule import Report, Rule
 
@@ -32,7 +33,7 @@ def check(program: Program) -> Iterator[Report]:
             continue
         right = " or ".join(CLASS_OF.get(family, family) for family in sorted(named))
         yield RULE.at(
-            load.site,
+            _pairing(program, load) or load.site,
             "error",
             f"{load.cls} is the class of another family than this checkpoint: weights go missing or"
             " are random.",
@@ -56,6 +57,14 @@ def check(program: Program) -> Iterator[Report]:
                 "Use AutoProcessor.",
             )
     yield from _pairs(program)
+
+
+def _pairing(program: Program, load: Load) -> Site | None:
+    """Where the checkpoint stands that this load gets, if the same line loads others too."""
+    places = [other for other in program.of(Load) if other.site.node is load.site.node]
+    sites = {alt.site for alt in on_path(load.source, load.path) if alt.site is not None}
+    one_file = {site for site in sites if site.module is load.site.module}
+    return one_file.pop() if len(places) > 1 and len(sites) == len(one_file) == 1 else None
 
 
 def _pairs(program: Program) -> Iterator[Report]:

@@ -54,6 +54,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 "    m = L2(args.ckpt, dtype='auto')  #!\n"
                 "if __name__ == '__main__':\n    main()\n",
             ),
+            (
+                "4.57.1",
+                HEAD + "A, B = transformers.Qwen2VLForConditionalGeneration, transformers"
+                ".Qwen2_5_VLForConditionalGeneration\nZ = {\n    'Qwen/Qwen2-VL-2B-Instruct': A,\n"
+                "    'Qwen/Qwen2.5-VL-3B-Instruct': A,  #!\n"
+                "    'Qwen/Qwen2.5-VL-7B-Instruct': B,\n}\n"
+                "for n, c in Z.items():\n    m = c.from_pretrained(n, dtype='auto')\n",
+            ),
             ("4.57.1", HEAD + "m = L2('/models/Qwen2.5-VL-3B-Instruct/', dtype='auto')  #!\n"),
             ("4.57.1", HEAD3 + "m = L3('Qwen/Qwen3-VL-235B-A22B-Instruct', dtype='auto')  #!\n"),
             (

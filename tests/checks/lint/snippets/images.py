@@ -48,6 +48,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
+                HEAD
+                + P25
+                + "import glob\nim = [Image.open(f) for f in glob.glob('*.png')[:4]]\n"
+                + "c = [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text':"
+                " '?'}]}]\n" + T + "x = p(text=[t], images=im)  #!\n",
+            ),
+            (
+                "4.57.1",
                 HEAD + P25 + "def turn(q, old=()):\n    a = ['<|im_start|>system\\nHi<|im_end|>']\n"
                 "    for o in old:\n        a.append(f'<|im_start|>user\\n{o}<|im_end|>')\n"
                 "    a.append(f'<|im_start|>user\\n<image>\\n{q}<|im_end|>')\n"
@@ -87,6 +95,15 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD
+                + P25
+                + "import glob\nim = [Image.open(f) for f in glob.glob('*.png')[:4]]\n"
+                + "c = [{'role': 'user', 'content': [{'type': 'image'} for _ in im]}]\n"
+                + T
+                + "x = p(text=[t], images=im)\n",
+            ),
             (
                 "4.57.1",
                 HEAD + P25 + "def turn(q):\n    a = ['<|im_start|>system\\nHi<|im_end|>']\n"

@@ -6,6 +6,18 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "video.frame-times-dropped": (
         [
             (
+                "4.53.3",
+                HEAD
+                + "import sys\nm = L25(sys.argv[1], dtype=torch.bfloat16)\n"
+                + "p = AutoProcessor.from_pretrained(sys.argv[1])\n"
+                + video()
+                + T
+                + VK
+                + "x = p(text=[t], videos=vi, return_tensors='pt', **kw)\n"
+                + "x.pop('second_per_grid_ts', None)  #!\n"
+                + GEN,
+            ),
+            (
                 "4.57.1",
                 HEAD
                 + M25

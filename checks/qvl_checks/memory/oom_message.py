@@ -69,7 +69,8 @@ _OUT_OF_MEMORY = re.compile(
     r"out of memory|[Tt]ried to allocate|can't allocate memory|STATUS_ALLOC_FAILED|bad_alloc"
 )
 _IN_WORDS = _pattern(
-    r"(?:alloc(?:at\w{0,5})?|requested|request (?:of|for)|asks? for|asked for|wants? to allocate|"
+    r"(?:alloc(?!\w*\(\))(?:at\w{0,5})?|requested|request (?:of|for)|asks? for|asked for|"
+    r"wants? to allocate|"
     r"buffer of|block of|single (?:allocation|buffer|call)|"
     r"申请(?:了|量)?(?:也?是|为)?|分配|要(?:分配|申请))(?:(?!\. )[^\d\n]){0,30}?" + _LOOSE_SIZE
 )

@@ -22,6 +22,10 @@ GENERIC = "memory.generic-out-of-memory"
 _OF_ANSWERS = ("checkpoint.adapter-keys-unmatched",)
 
 
+#: What makes answers useless, not a model that is wrong now and then.
+_OF_QUALITY = ("checkpoint.awq-garbled", "attention.fp16-overflow", "generation.endless")
+
+
 def admits(case: Case, hit: Hit) -> bool:
     """Can this cause be the one of a text that is about what this one is about?"""
     clues = case.clues
@@ -36,5 +40,7 @@ def admits(case: Case, hit: Hit) -> bool:
     if elsewhere and hit.id.startswith(TOLD_OF_THE_MODEL) and hit.id != GENERIC:
         return False
     if hit.id in _OF_ANSWERS and clues.concept("flat_loss"):
+        return False
+    if hit.id.startswith(_OF_QUALITY) and clues.concept("works_otherwise"):
         return False
     return not clues.tells_of_none

@@ -44,7 +44,7 @@ def diagnose(
                 case, hits = again, more
     if _best(hits) <= THRESHOLD:
         guess = likeness(case)
-        hits = hits if guess is None else [guess, *hits]
+        hits = hits if guess is None or not admits(case, guess) else [guess, *hits]
     spoken = language_of(text) if language == "auto" else language
     diagnoses = tuple(_diagnosis(hit, case, spoken) for hit in hits)
     return Triage(bool(diagnoses), diagnoses)

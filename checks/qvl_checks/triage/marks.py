@@ -75,7 +75,7 @@ OTHERS = re.compile(
     r"|\bvit-|segment anything|\bsam2?\b|minicpm|falcon|bloom|\bopt-\d|gpt-?(?:2|j|"
     r"neo)|\bt5\b|pixtral|molmo|janus|cogv|kosmos|blip|idefics|paligemma|nerf|"
     r"gaussian|dinov|ltx|mochi|pyannote|tortoise|xtts|musicgen|yi-\d|internlm|rwkv|"
-    r"mamba|nemotron|smolvlm|florence-?2|starcoder|granite-|slowfast|videomae|internvideo|\bovis\d",
+    r"mamba|nemotron|smolvlm|florence-?2|starcoder|granite-|slowfast|videomae|internvideo|\bovis\d|\bvae\b|nansexception",
     re.ASCII,
 )
 ENGINES: dict[str, re.Pattern[str]] = {

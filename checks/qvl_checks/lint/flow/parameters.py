@@ -13,6 +13,8 @@ from .values import (
     DictItem,
     FunctionItem,
     ListItem,
+    Text,
+    Unknown,
     Value,
     merge,
     of,
@@ -58,7 +60,15 @@ def bind(
             names[name] = soften(expressions.evaluate(home, defaults[name]))
         else:
             names[name] = commands.fallback(home, item, parameters[name])
+        if _is_text(parameters[name]) and all(isinstance(a.item, Unknown) for a in names[name]):
+            names[name] = of(Text((None,)))
     return names
+
+
+def _is_text(parameter: ast.arg) -> bool:
+    """Whether the annotation says that it is a string, whatever the caller gives."""
+    written = parameter.annotation
+    return isinstance(written, ast.Name) and written.id == "str"
 
 
 def _or_default(home: Frame, value: Value, default: ast.expr | None) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 from . import attributes, calls, expressions, operators, records, sequences
@@ -26,6 +27,9 @@ from .values import (
     text_of,
 )
 
+_SIGNS = re.compile(r"\\.|\[[^\]]*\]")
+_WORD = re.compile(r"[^\W\d_]{3}|[\u4e00-\u9fff]{2}")
+
 Handler = Callable[[Frame, list[Value], DictItem, ast.AST], Value]
 
 
@@ -37,6 +41,8 @@ def call(
     if last in ("eval", "exec", "compile") and name.startswith("builtins."):
         return UNKNOWN
     if name.startswith("re.") and args:
+        if not _tells_where(literal(args[0])):
+            return UNKNOWN
         for value in args:
             for decoded in objects(value, "decoded"):
                 decoded.data.result.attributes["cut"] = const(True)
@@ -45,6 +51,11 @@ def call(
     if handler is None and last.startswith("DEFINE_"):
         handler = records.define_flag
     return handler(frame, args, keywords, node) if handler else None
+
+
+def _tells_where(pattern: object) -> bool:
+    """Whether a pattern can find the answer behind the prompt: it has a word, or is not known."""
+    return not isinstance(pattern, str) or _WORD.search(_SIGNS.sub("", pattern)) is not None
 
 
 def _dict(frame: Frame, args: list[Value], keywords: DictItem, node: ast.AST) -> Value:

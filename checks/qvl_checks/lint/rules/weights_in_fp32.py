@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..facts import Program
 from ..flow.certainty import CERTAIN, NEVER, judge
+from ..flow.events import Load
 from ..flow.values import ABSENT, Const, DictItem, Item, is_given
 from ..knowledge import LEGACY
 from ..meanings import attention_parts, device_kind, dtype_name, is_auto_map, is_flash
@@ -48,6 +49,7 @@ def check(program: Program) -> Iterator[Report]:
             load.path, [program.dtype(load)], lambda item: dtype_name(item) == "absent"
         )
         if certainty == NEVER:
+            yield from _chosen(program, load)
             continue
         moved = load.result.attributes.get("moved", ABSENT)
         on_gpu, _ = judge(load.path, [moved if is_given(moved) else program.placement(load)], _gpu)
@@ -65,6 +67,24 @@ def check(program: Program) -> Iterator[Report]:
             f"No dtype is given, so transformers {program.transformers} loads the weights in"
             " float32, at twice the memory.",
             f"Add {name}=torch.bfloat16.",
+        )
+
+
+def _chosen(program: Program, load: Load) -> Iterator[Report]:
+    """float32 that is asked for, on a GPU, and not to keep the logits of eager attention exact."""
+    full, _ = judge(load.path, [program.dtype(load)], lambda item: dtype_name(item) == "fp32")
+    eager, _ = judge(
+        load.path, [program.attention(load)], lambda item: "eager" in attention_parts(item)
+    )
+    moved = load.result.attributes.get("moved", ABSENT) if load.result else ABSENT
+    place = moved if is_given(moved) else program.placement(load)
+    on_gpu, _ = judge(load.path, [place], _gpu)
+    if full == CERTAIN and eager == NEVER and on_gpu == CERTAIN:
+        yield RULE.at(
+            load.keywords.keys.get("dtype", load.keywords.keys.get("torch_dtype", load.site)),
+            "hint",
+            "float32 takes twice the memory of the dtype in which the checkpoint is stored.",
+            "Load it in torch.bfloat16, unless the comparison needs float32.",
         )
 
 

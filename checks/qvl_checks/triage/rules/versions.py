@@ -156,8 +156,9 @@ def optional_packages(case: Case) -> Iterator[Hit]:
         if asked_for and case.clues.qwen:
             yield install(asked_for, case.page.line_at(match.start()), 80)
     for match in list(_MISSING.finditer(case.page.low))[-3:]:
-        name = match.group(1).split(".")[0]
-        known = OPTIONAL.get(name)
+        name, _, part = match.group(1).partition(".")
+        # Python names the first part that it does not find: before a dot, the package is there.
+        known = None if part else OPTIONAL.get(name)
         if known and (name in _ALWAYS or case.clues.qwen or "transformers" in case.page.low):
             yield install(known, case.page.line_at(match.start()), 90)
         elif name == "flash_attn_2_cuda":

@@ -132,7 +132,9 @@ def told_package(case: Case) -> Iterator[Hit]:
     absent = clues.said("not_installed")
     for match in _PACKAGE.finditer(clues.prose):
         sentence = clues.sentences.at(match.start())
-        if sentence not in absent:
+        # Before a dot, the package is there: what is missing is a part of another edition.
+        part = re.match(r"\.[a-z]", clues.prose[match.end() :][:2])
+        if sentence not in absent or part:
             continue
         start = max(clues.sentences.start(sentence), match.start() - _NEAR)
         if clues.says_near("not_installed", start, match.end() + _NEAR):

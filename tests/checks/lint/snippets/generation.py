@@ -63,6 +63,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
         [
             (
                 "4.57.1",
+                HEAD
+                + READY
+                + GEN
+                + "import re\nt = [p.decode(r, skip_special_tokens=True) for r in y]  #!\n"
+                + "a = re.search(r'[A-E]', t[0])\n",
+            ),
+            (
+                "4.57.1",
                 HEAD + READY + GEN + "s = p.batch_decode(y, skip_special_tokens=True)  #!\n",
             ),
             (
@@ -80,6 +88,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD
+                + READY
+                + GEN
+                + "import re\nt = [p.decode(r, skip_special_tokens=True) for r in y]\n"
+                + "a = re.search(r'assistant\\s*([A-E])', t[0])\n",
+            ),
             (
                 "4.57.1",
                 HEAD

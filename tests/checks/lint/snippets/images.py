@@ -50,6 +50,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 "4.57.1",
                 HEAD
                 + P25
+                + "def ask(q: str = Form(...)):\n    c = [{'role': 'user', 'content': q}]\n"
+                "    t = p.apply_chat_template(c, tokenize=False)\n"
+                "    return p(text=[t], images=[Image.open('a')])  #!\n",
+            ),
+            (
+                "4.57.1",
+                HEAD
+                + P25
                 + "import glob\nim = [Image.open(f) for f in glob.glob('*.png')[:4]]\n"
                 + "c = [{'role': 'user', 'content': [{'type': 'image'}, {'type': 'text', 'text':"
                 " '?'}]}]\n" + T + "x = p(text=[t], images=im)  #!\n",
@@ -95,6 +103,14 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD
+                + P25
+                + "def ask(q: list = Form(...)):\n    c = [{'role': 'user', 'content': q}]\n"
+                "    t = p.apply_chat_template(c, tokenize=False)\n"
+                "    return p(text=[t], images=[Image.open('a')])\n",
+            ),
             (
                 "4.57.1",
                 HEAD

@@ -58,6 +58,11 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     ),
     "memory.weights-in-fp32": (
         [
+            (
+                "4.57.1",
+                HEAD + "C = {'dtype': 'float32'}\nm = L25(Q25, dtype=getattr(torch, C['dtype']),"
+                " device_map='cuda:0', attn_implementation='sdpa')  #!\n",
+            ),
             ("4.49.0", HEAD + "m = L25(Q25, device_map='auto')  #!\n"),
             ("4.57.1", HEAD + "m = L2(Q2).cuda()  #!\n"),
             (
@@ -67,6 +72,12 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
             ),
         ],
         [
+            (
+                "4.57.1",
+                HEAD + "m = L25(Q25, dtype=torch.float32, device_map='cuda:0',"
+                " attn_implementation='eager')\n",
+            ),
+            ("4.57.1", HEAD + "m = L25(Q25, dtype=torch.float32, device_map='cpu')\n"),
             ("5.0.0", HEAD + "m = L25(Q25, device_map='auto')\n"),
             ("4.57.1", HEAD + "m = L25(Q25).half().cuda()\n"),
             ("4.57.1", HEAD + "m = L25(Q25, device_map='cpu')\n"),

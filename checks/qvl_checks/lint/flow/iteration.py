@@ -6,8 +6,10 @@ import ast
 from typing import Any
 
 from . import calls, expressions, truth
+from .events import Move
 from .frame import Frame
 from .values import (
+    ABSENT,
     UNKNOWN,
     Alt,
     DictItem,
@@ -182,7 +184,10 @@ def _comprehended_inputs(node: ast.DictComp, frame: Frame) -> list[Value]:
     for alt in base:
         if isinstance(alt.item, ObjectItem) and alt.item.kind == "inputs":
             copy = ObjectItem("inputs", dict(alt.item.attributes), alt.item.data)
-            copy.attributes["moved"] = _destination(frame, node.value)
+            device = _destination(frame, node.value)
+            copy.attributes["moved"] = device
+            site = frame.site(node.value)
+            frame.emit(Move(site, what=alt.item, method="to", device=device, dtype=ABSENT))
             copies.append((Alt(copy, alt.site, alt.guard),))
         elif isinstance(alt.item, DictItem):
             copies.extend(alt.item.spreads)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..facts import Program
 from ..flow.certainty import CERTAIN, judge
-from ..flow.events import Call, Encode, Load, Run
+from ..flow.events import Call, Encode, Load, Move, Run
 from ..flow.module import Module
 from ..flow.values import (
     ABSENT,
@@ -13,6 +13,7 @@ from ..flow.values import (
     DictItem,
     Item,
     MethodItem,
+    Site,
     Value,
     is_absent,
     literal,
@@ -89,7 +90,7 @@ def _inputs_elsewhere(program: Program, run: Run) -> Iterator[Report]:
             ":" in home and _index(home) != _index(away)
         ):
             yield RULE.at(
-                run.site,
+                _sent_at(program, encode) or run.site,
                 "warning",
                 f"The model is on {home} and its inputs are on {away}.",
                 "Send the inputs to model.device.",
@@ -140,6 +141,12 @@ def _device(item: Item) -> str | None:
     if text is None or "\0" in text or device_kind(item) not in ("cuda", "cpu"):
         return None
     return text
+
+
+def _sent_at(program: Program, encode: Encode) -> Site | None:
+    """The one call that sends the inputs to the wrong place."""
+    moves = [move for move in program.of(Move) if move.what is encode.result]
+    return moves[0].site if len(moves) == 1 else None
 
 
 def _is_part(item: Item) -> bool:

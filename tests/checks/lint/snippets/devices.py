@@ -68,8 +68,8 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 + "m = L25(Q25, dtype='auto', device_map='cuda:1')\n"
                 + P25
                 + IMG
-                + TPL.replace("m.device", "'cuda:0'")
-                + "y = m.generate(**x)  #!\n",
+                + TPL.replace("m.device)", "'cuda:0')  #!")
+                + "y = m.generate(**x)\n",
             ),
             (
                 "4.57.1",
@@ -78,8 +78,8 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
                 + P25
                 + IMG
                 + TPL.replace(".to(m.device)", "")
-                + "x = {k: v.to('cuda:0') if hasattr(v, 'to') else v for k, v in x.items()}\n"
-                + "y = m.generate(**x)  #!\n",
+                + "x = {k: v.to('cuda:0') if hasattr(v, 'to') else v for k, v in x.items()}  #!\n"
+                + "y = m.generate(**x)\n",
             ),
             (
                 "4.57.1",

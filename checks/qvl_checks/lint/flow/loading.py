@@ -56,7 +56,7 @@ def call(
         return _model(frame, name, cls, ABSENT, args, keywords, node)
     if method == "pipeline":
         return _pipeline(frame, name, args, keywords, node)
-    if method == "GenerationConfig":
+    if method == "GenerationConfig" or name.endswith("GenerationConfig.from_model_config"):
         return _generation_config(frame, keywords, node)
     if method == "HfArgumentParser":
         return of(ObjectItem("hf_parser", data=args))

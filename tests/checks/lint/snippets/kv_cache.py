@@ -5,6 +5,13 @@ from .parts import GEN, HEAD, HEAD3, READY, READY3
 CASES: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
     "kv-cache.cache-disabled": (
         [
+            (
+                "4.57.1",
+                HEAD
+                + READY
+                + "g = transformers.GenerationConfig.from_model_config(m.config)\n"
+                + "g.use_cache = False  #!\ny = m.generate(**x, generation_config=g)\n",
+            ),
             ("4.57.1", HEAD + READY + "y = m.generate(**x, use_cache=False)  #!\n"),
             ("4.57.1", HEAD + READY + "m.generation_config.use_cache = False  #!\n" + GEN),
             (

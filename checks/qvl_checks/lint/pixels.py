@@ -98,6 +98,13 @@ def prompts(encode: Encode) -> list[ObjectItem]:
     return found
 
 
+def has_images(program: Program, encode: Encode) -> bool:
+    """Whether a processor call gets images."""
+    if is_given(encode.keywords.get("images", encode.path)) and "images" in encode.keywords.entries:
+        return True
+    return any(kind_of(content) == "image" for content in contents(messages_of(program, encode)))
+
+
 def contents(messages: Value, depth: int = 0) -> Iterator[DictItem]:
     """Every content entry ({"type": ...}) in messages, whatever their nesting."""
     if depth > 6:

@@ -23,7 +23,7 @@ _OF_ANSWERS = ("checkpoint.adapter-keys-unmatched",)
 
 
 #: What makes answers useless, not a model that is wrong now and then.
-_OF_QUALITY = ("checkpoint.awq-garbled", "attention.fp16-overflow", "generation.endless")
+_OF_QUALITY = ("checkpoint.awq-garbled", "attention.fp16-overflow", "generation.endless-repetition")
 
 
 def admits(case: Case, hit: Hit) -> bool:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from ..facts import Program
-from ..flow.events import Encode
-from ..flow.values import is_given, literal
+from ..flow.values import literal
 from ..knowledge import ANY_VL
-from ..pixels import capped, contents, kind_of, limits, messages_of
+from ..pixels import capped, has_images, limits
 from ..rule import Report, Rule
 
 BUILT_IN = 16_384 * 28 * 28
@@ -41,10 +40,3 @@ def check(program: Program) -> Iterator[Report]:
                 "Pass both min_pixels and max_pixels to from_pretrained, for example 256 and 1280"
                 " tokens' worth.",
             )
-
-
-def has_images(program: Program, encode: Encode) -> bool:
-    """Whether a processor call gets images."""
-    if is_given(encode.keywords.get("images", encode.path)) and "images" in encode.keywords.entries:
-        return True
-    return any(kind_of(content) == "image" for content in contents(messages_of(program, encode)))

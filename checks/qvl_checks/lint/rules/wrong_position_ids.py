@@ -6,10 +6,9 @@ from qvl_checks.versions.known_ranges import known_ranges
 
 from ..facts import Program
 from ..flow.events import Encode, Run
-from ..pixels import contents, kind_of, messages_of
+from ..pixels import contents, has_images, kind_of, messages_of
 from ..rule import Report, Rule
 from .padding_side import padded, several
-from .unbounded_image_size import has_images
 
 RULE = Rule("versions.wrong-position-ids", "This release puts tokens at wrong positions.")
 

@@ -20,6 +20,7 @@ from qvl_doctor.facts import (
     WorkloadFacts,
 )
 from qvl_doctor.probe import Facts, Level, Probe
+from qvl_doctor.running import room
 from qvl_doctor.running.child import process_state
 from qvl_doctor.running.examine import Examination
 from qvl_doctor.running.lanes import in_order
@@ -301,3 +302,25 @@ def test_an_import_that_ends_the_gpu_s_interpreter_spares_the_other() -> None:
     assert record.probes["a.cpu"].status is ProbeStatus.OK
     assert record.probes["b.gpu"].status is ProbeStatus.BLOCKED
     assert "SIGABRT" in record.probes["b.gpu"].reason
+
+
+@pytest.mark.parametrize(
+    ("level", "room_for_two", "interpreters"),
+    [
+        (Level.STANDARD, True, 2),
+        (Level.STANDARD, False, 1),
+        (Level.QUICK, True, 1),
+    ],
+)
+def test_a_second_interpreter_needs_room_and_more_than_a_quick_look(
+    level: Level, room_for_two: bool, interpreters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "for_two", lambda: room_for_two)
+    slow = {"imports": ("lane_probes.slow_module",)}
+    record = examine(
+        probe("a.cpu", "loads_of_slow_module", **slow),
+        probe("b.gpu", "loads_of_slow_module", gpu=True, **slow),
+        level=level,
+    )
+    loaded_by = {record.probes[name].data["loaded_by"] for name in ("a.cpu", "b.gpu")}
+    assert len(loaded_by) == interpreters
